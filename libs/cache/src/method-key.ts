@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import type { Type } from '@nestjs/common';
+import { CodecError, jsonCodec } from '@nuthatch/redis';
+import type { MethodCall } from '@nuthatch/redis/internal';
+import { CacheKeyError } from './cache.errors.js';
+import type { CacheKey } from './cache-key.js';
+
+const READABLE = 64;
+
+/**
+ * Makes the default keys of decorated methods for one application: class, method, arguments. The class is that of the
+ * object, not the one that declares the method, because an inherited method computes with the fields of the subclass.
+ */
+export class MethodKeys {
+  readonly #classes = new Map<string, object>();
+
+  /** @throws CacheKeyError for arguments that have no stable text, and for two classes that cannot be told apart. */
+  keyOf(call: MethodCall): CacheKey {
+    const owner = call.target.constructor as Type;
+    return [this.#className(owner, call.method), call.method, argumentsText(owner.name, call)];
+  }
+
+  /**
+   * The name with a hash of the source, so that two classes of one name differ, and in the same way in every process. Two
+   * with the same source, too, differ only in what surrounds them, which no other process could tell.
+   */
+  #className(owner: Type, method: string): string {
+    const name = `${owner.name}@${hash(owner.toString()).slice(0, 8)}`;
+    const known = this.#classes.get(name);
+    if (known === undefined) this.#classes.set(name, owner);
+    else if (known !== owner) {
+      throw new CacheKeyError(
+        `Two classes named ${owner.name} with the same source use @Cacheable() on ${method}() without a key. Give "key" in at least one of them.`,
+      );
+    }
+    return name;
+  }
+}
+
+function argumentsText(className: string, { method, args }: MethodCall): string {
+  if (args.length === 0) return '()';
+  try {
+    const text = args.map((argument) => jsonCodec.encode(sorted(argument))).join(',');
+    return text.length <= READABLE ? text : hash(text);
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    throw new CacheKeyError(
+      `No key can be made of the arguments of ${className}.${method}(): ${error.message} Or give "key".`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Plain objects with their properties in order: `{ a, b }` and `{ b, a }` are the same argument. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 32);
+}

@@ -1,0 +1,153 @@
+import { NuthatchError, RedisTimeoutError, RedisUnreachableError } from '../redis.errors.js';
+import { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './circuit-breaker.js';
+import { DeadlineQueue } from './deadline-queue.js';
+import { GUARDED, TIMEOUT, WRITTEN, type GuardedCommand } from './guarded-command.js';
+import { redact } from './redact.js';
+
+// More than this waiting for a connection is an outage with a backlog; failing early is kinder than failing late.
+const MAX_WAITING = 10_000;
+
+export interface CommandGuardOptions {
+  readonly connection: string;
+  readonly commandTimeoutMs: number;
+  /** `false`: no breaker; for clients that must try for ever, such as a subscriber. */
+  readonly breaker: CircuitBreakerOptions | false;
+  /** Whether commands may wait on the server; their deadline then begins where the wait that they ask for ends. */
+  readonly blocking?: boolean;
+  readonly onBreaker?: (state: BreakerState) => void;
+}
+
+/** What `admit` says: the command may go to ioredis for the first time, once more, or not at all (it is settled then). */
+export type Admission = 'first' | 'again' | 'refused';
+
+/**
+ * Gives every command of a client a deadline, a breaker and errors without values. Invariant: a command that was
+ * admitted settles at its deadline at the latest, and one that has settled is never written to a socket afterwards.
+ */
+export class CommandGuard {
+  readonly breaker: CircuitBreaker | undefined;
+  readonly #queues = new Map<number, DeadlineQueue>();
+  #closed = false;
+
+  constructor(private readonly options: CommandGuardOptions) {
+    this.breaker = options.breaker
+      ? new CircuitBreaker(options.breaker, (state) => options.onBreaker?.(state))
+      : undefined;
+    this.#queueFor(options.commandTimeoutMs);
+  }
+
+  /** @param linkReady whether a command would be written at once; otherwise it waits in the queue of ioredis */
+  admit(command: GuardedCommand, linkReady: boolean): Admission {
+    // The promise is replaced when a pipeline is tried again, so a stale mark does not count.
+    if (command[GUARDED] === command.promise) return command.isSettled ? 'refused' : 'again';
+    command[GUARDED] = command.promise;
+    const refusal = this.#refusal(linkReady);
+    if (refusal) {
+      command.reject(refusal);
+      return 'refused';
+    }
+    const reject = command.reject;
+    command.reject = (error) => reject.call(command, this.#translate(command, error));
+    const timeoutMs = command[TIMEOUT] ?? this.#defaultTimeout(command);
+    if (timeoutMs !== Infinity) this.#queueFor(timeoutMs).add(command);
+    return 'first';
+  }
+
+  /** Waits until all that is under way has settled; no longer than the longest deadline. New commands are refused. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#pending().map((command) => command.promise));
+  }
+
+  /** Settles what is left and stops the timers. */
+  close(): void {
+    this.#closed = true;
+    for (const command of this.#pending()) command.reject(this.#unreachable('it was closed', command));
+    for (const queue of this.#queues.values()) queue.stop();
+  }
+
+  #refusal(linkReady: boolean): RedisUnreachableError | undefined {
+    const { connection } = this.options;
+    if (this.#closed) return new RedisUnreachableError(connection, 'it is closed.', 'not-executed');
+    const admission = this.breaker?.admit() ?? 'pass';
+    if (admission === 'refuse') {
+      const retry = this.breaker!.retryAfterMs;
+      const reason = `calls fail at once after ${this.breaker!.failures} failures in a row; next try in ${retry}ms.`;
+      return new RedisUnreachableError(connection, reason, 'not-executed');
+    }
+    if (!linkReady && this.#waiting() >= MAX_WAITING) {
+      return new RedisUnreachableError(connection, `${MAX_WAITING} commands wait for it already.`, 'not-executed');
+    }
+    return undefined;
+  }
+
+  #defaultTimeout(command: GuardedCommand): number {
+    const { commandTimeoutMs } = this.options;
+    const blockMs = this.options.blocking ? command.extractBlockingTimeout() : undefined;
+    if (blockMs === undefined) return commandTimeoutMs;
+    return blockMs ? blockMs + commandTimeoutMs : Infinity;
+  }
+
+  #translate(command: GuardedCommand, error: unknown): unknown {
+    if (error instanceof NuthatchError) return error;
+    if (!isLinkFailure(error)) {
+      // An error reply is an answer: the server is there.
+      this.#succeeded();
+      return redact(error);
+    }
+    this.breaker?.fail();
+    return this.#unreachable(`${(error as Error).message}`.replace(/\.?$/, '.'), command, redact(error));
+  }
+
+  #unreachable(reason: string, command: GuardedCommand, cause?: unknown): RedisUnreachableError {
+    const outcome = command[WRITTEN] ? 'unknown' : 'not-executed';
+    return new RedisUnreachableError(
+      this.options.connection,
+      reason,
+      outcome,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+
+  #queueFor(timeoutMs: number): DeadlineQueue {
+    let queue = this.#queues.get(timeoutMs);
+    if (!queue) {
+      const expire = (command: GuardedCommand, alive: boolean): void => this.#expire(command, timeoutMs, alive);
+      queue = new DeadlineQueue(timeoutMs, () => this.#succeeded(), expire);
+      this.#queues.set(timeoutMs, queue);
+    }
+    return queue;
+  }
+
+  #expire(command: GuardedCommand, timeoutMs: number, alive: boolean): void {
+    // While other commands succeed (one node of a Cluster hangs), the connection as a whole is not down.
+    if (alive) this.#succeeded();
+    else this.breaker?.fail();
+    const outcome = command[WRITTEN] ? 'unknown' : 'not-executed';
+    command.reject(new RedisTimeoutError(this.options.connection, command.name, timeoutMs, outcome));
+  }
+
+  #succeeded(): void {
+    if (this.breaker && (this.breaker.failures > 0 || this.breaker.state !== 'closed')) this.breaker.succeed();
+  }
+
+  #waiting(): number {
+    let waiting = 0;
+    for (const queue of this.#queues.values()) waiting += queue.size;
+    return waiting;
+  }
+
+  #pending(): GuardedCommand[] {
+    return [...this.#queues.values()].flatMap((queue) => queue.pending());
+  }
+}
+
+const LINK_FAILURE_NAMES = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ClusterAllFailedError']);
+const LINK_FAILURE_MESSAGES =
+  /^(Connection is (closed|aborted)|Stream isn't writeable|None of startup nodes|Cluster is|Cluster isn't|Too many Cluster redirections|All sentinels are unreachable|The server sent nothing)/;
+
+function isLinkFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error.name === 'ReplyError') return false;
+  return 'syscall' in error || LINK_FAILURE_NAMES.has(error.name) || LINK_FAILURE_MESSAGES.test(error.message);
+}

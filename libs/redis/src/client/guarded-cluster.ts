@@ -1,0 +1,87 @@
+import {
+  Cluster,
+  type ChainableCommander,
+  type ClusterNode,
+  type ClusterOptions,
+  type Command,
+  type Redis,
+} from 'ioredis';
+import { ClusterPipeline } from './cluster-pipeline.js';
+import type { CommandGuard } from './command-guard.js';
+import { guarded, WRITTEN } from './guarded-command.js';
+import { isIdempotent } from './idempotent-commands.js';
+import { redact } from './redact.js';
+import { watchSilence } from './silence-watch.js';
+
+type Stream = Parameters<Cluster['sendCommand']>[1];
+
+/**
+ * An ioredis Cluster client of which every command settles by its deadline. It follows redirections and waits out an
+ * election until that deadline, but never sends a command again that a dying node may have run, unless it is idempotent.
+ */
+export class GuardedCluster extends Cluster {
+  readonly #guard: CommandGuard;
+
+  constructor(nodes: ClusterNode[], options: ClusterOptions, guard: CommandGuard, silenceMs: number) {
+    const { redisOptions = {}, ...rest } = options;
+    const { replyMapping: _legacy, ...node } = redisOptions;
+    super(nodes, { ...rest, redisOptions: node, lazyConnect: true });
+    this.#guard = guard;
+    this.on('+node', (node: Redis) => {
+      guardNode(node);
+      watchSilence(node, silenceMs);
+    });
+  }
+
+  override sendCommand(command: Command, stream?: Stream, node?: unknown): unknown {
+    const ours = guarded(command);
+    const admission = this.#guard.admit(ours, this.status === 'ready');
+    if (admission === 'refused') return ours.promise;
+    if (admission === 'again') return super.sendCommand(command, stream, node);
+
+    const settle = ours.reject;
+    super.sendCommand(command, stream, node);
+    const redirect = ours.reject;
+    if (redirect !== settle) {
+      ours.reject = (error) => {
+        // A redirection, unlike a cut, proves that the node did not run the command.
+        if (error instanceof Error && error.name === 'ReplyError') ours[WRITTEN] = false;
+        const settled = ours[WRITTEN] && !isIdempotent(ours) ? settle : redirect;
+        settled.call(ours, error);
+      };
+    }
+    return ours.promise;
+  }
+
+  /** Like that of ioredis, but each command follows its own redirection: see {@link ClusterPipeline}. */
+  override pipeline(commands?: unknown[][]): ChainableCommander {
+    const pipeline = new ClusterPipeline(this);
+    if (commands) pipeline.addBatch(commands);
+    return pipeline as unknown as ChainableCommander;
+  }
+}
+
+/** The nodes are made by ioredis itself, so they are guarded from outside. */
+function guardNode(node: Redis): void {
+  const send = node.sendCommand;
+  const reconnect = node.handleReconnection;
+  let asking = false;
+  node.sendCommand = function (command, stream) {
+    const ours = guarded(command);
+    if (ours.isSettled) {
+      // It ran out of time while it waited for a redirection. ASKING went out for it and would count for the next
+      // command of somebody else: PING takes it.
+      if (asking) {
+        asking = false;
+        node.ping().catch(() => 'the node is gone, and the flag with it');
+      }
+      return ours.promise;
+    }
+    asking = ours.name === 'asking';
+    if (node.status === 'ready') ours[WRITTEN] = true;
+    return send.call(node, command, stream);
+  };
+  node.handleReconnection = function (error, item) {
+    reconnect.call(node, redact(error), item);
+  };
+}

@@ -1,0 +1,64 @@
+import { Redis, type Command, type RedisOptions } from 'ioredis';
+import type { CommandGuard } from './command-guard.js';
+import { guarded, WRITTEN } from './guarded-command.js';
+import { isReadOnly } from './idempotent-commands.js';
+import { redact } from './redact.js';
+import { watchSilence } from './silence-watch.js';
+
+type Stream = Parameters<Redis['sendCommand']>[1];
+type CommandItem = Parameters<Redis['handleReconnection']>[1];
+
+// ioredis sends these itself while it sets a connection up, before any command of a caller may pass.
+const HANDSHAKE = new Set(['auth', 'hello', 'select', 'client', 'readonly', 'info']);
+
+/** An ioredis client for one server or a Sentinel group, of which every command settles by its deadline. */
+export class GuardedRedis extends Redis {
+  readonly #guard: CommandGuard;
+  #replica: GuardedRedis | undefined;
+
+  /** @param silenceMs without a byte for this long while a reply is due the link counts as dead */
+  constructor(redisOptions: RedisOptions, guard: CommandGuard, silenceMs: number) {
+    const { replyMapping: _legacy, ...options } = redisOptions;
+    super({
+      ...options,
+      lazyConnect: true,
+      // Zero: whatever waits or is in flight is rejected as soon as the socket dies or an attempt fails. With the
+      // default, or with autoResend off, ioredis 6.0.0 leaves some of these promises pending for ever.
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+    });
+    this.#guard = guard;
+    watchSilence(this, silenceMs);
+  }
+
+  override sendCommand(command: Command, stream?: Stream): unknown {
+    if (this.status === 'connect' && HANDSHAKE.has(command.name)) return super.sendCommand(command, stream);
+    const ours = guarded(command);
+    const ready = this.status === 'ready';
+    if (this.#guard.admit(ours, ready) === 'refused') return ours.promise;
+    if (this.#replica?.status === 'ready' && !stream && isReadOnly(ours)) return this.#replica.sendCommand(command);
+    if (ready) ours[WRITTEN] = true;
+    return super.sendCommand(command, stream);
+  }
+
+  /** Sends commands that only read, outside of pipelines, to a replica while it is up. It closes with this client. */
+  readFrom(replica: GuardedRedis): void {
+    this.#replica = replica;
+    replica.on('error', (error) => this.emit('replicaError', error));
+  }
+
+  override async connect(): Promise<void> {
+    this.#replica?.connect().catch((error) => this.emit('replicaError', error));
+    return super.connect();
+  }
+
+  override disconnect(reconnect = false): void {
+    if (!reconnect) this.#replica?.disconnect();
+    super.disconnect(reconnect);
+  }
+
+  override handleReconnection(error: Error, item: CommandItem): void {
+    super.handleReconnection(redact(error), item);
+  }
+}

@@ -1,0 +1,44 @@
+export {
+  RedisModule,
+  type RedisAsyncOptions,
+  type RedisModuleAsyncOptions,
+  type RedisOptionsFactory,
+} from './redis.module.js';
+export {
+  type Address,
+  type ClusterConnectionOptions,
+  type EmbeddedConnectionOptions,
+  type RedisConnectionOptions,
+  type RedisModuleOptions,
+  type SentinelConnectionOptions,
+  type ServerConnectionOptions,
+  type StandaloneConnectionOptions,
+} from './redis.options.js';
+export { redisOptionsFromEnv } from './redis-options-from-env.js';
+export { RedisConnections } from './redis-connections.js';
+export type {
+  ConnectionEvent,
+  ConnectionState,
+  RedisConnection,
+  RedisMode,
+  Topology,
+  TopologyNode,
+} from './redis-connection.js';
+export { InjectRedis } from './inject-redis.decorator.js';
+export { getRedisToken } from './redis.tokens.js';
+export {
+  CodecError,
+  EmbeddedConnectionError,
+  NuthatchError,
+  RedisKeyError,
+  RedisOptionsError,
+  RedisTimeoutError,
+  RedisUnreachableError,
+  ServiceNotInjectedError,
+  UnknownConnectionError,
+  type CommandOutcome,
+} from './redis.errors.js';
+export type { Duration } from './duration.js';
+export type { Bytes } from './byte-size.js';
+export type { Codec } from './codecs/codec.js';
+export { jsonCodec } from './codecs/json.codec.js';

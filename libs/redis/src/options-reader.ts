@@ -1,0 +1,198 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { parseDuration } from './duration.js';
+
+interface RedisUrl {
+  readonly address: { readonly path: string } | { readonly host: string; readonly port: number };
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: boolean;
+  readonly db: number | undefined;
+}
+
+/**
+ * Reads options that may be of any shape, notes every mistake and goes on, so that a boot error can list them all. What
+ * could hold a secret (a URL, a password) is never quoted.
+ */
+export class OptionsReader {
+  readonly #raw: Readonly<Record<string, unknown>>;
+  readonly #known = new Set<string>();
+
+  constructor(
+    raw: unknown,
+    private readonly path: string,
+    private readonly mistakes: string[],
+  ) {
+    const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+    if (!isObject) mistakes.push(`${path} is ${kindOf(raw)}. Give an object.`);
+    this.#raw = isObject ? (raw as Record<string, unknown>) : {};
+  }
+
+  ignore(name: string): void {
+    this.#known.add(name);
+  }
+
+  matching(name: string, pattern: RegExp, allowed: string, fallback: string): string {
+    const value = this.#get(name) ?? fallback;
+    if (typeof value === 'string' && pattern.test(value)) return value;
+    this.#mistake(name, `is ${quote(value)}`, `Use ${allowed}.`);
+    return fallback;
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback?: T): T | undefined {
+    const value = this.#get(name) ?? fallback;
+    if (allowed.includes(value as T)) return value as T;
+    this.#mistake(name, `is ${quote(value)}`, `Use one of ${allowed.map((item) => `'${item}'`).join(', ')}.`);
+    return undefined;
+  }
+
+  text(name: string, meaning: string): string | undefined {
+    const value = this.#get(name);
+    if (typeof value === 'string' && value !== '') return value;
+    this.#mistake(name, `is ${kindOf(value)}`, `Give ${meaning}.`);
+    return undefined;
+  }
+
+  optionalText(name: string): string | undefined {
+    const value = this.#get(name);
+    if (value === undefined || typeof value === 'string') return value || undefined;
+    this.#mistake(name, `is ${kindOf(value)}`, 'Give a string.');
+    return undefined;
+  }
+
+  integer(name: string, least: number, fallback: number): number {
+    const value = this.#get(name) ?? fallback;
+    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
+    this.#mistake(name, `is ${quote(value)}`, `Give a whole number of ${least} or more.`);
+    return fallback;
+  }
+
+  duration(name: string, fallback: string): number {
+    try {
+      return parseDuration(this.#get(name) ?? fallback, `${this.path}.${name}`);
+    } catch (error) {
+      this.mistakes.push((error as Error).message);
+      return parseDuration(fallback, name);
+    }
+  }
+
+  tls(name: string): TlsOptions | undefined {
+    const value = this.#get(name);
+    if (value === undefined || value === false) return undefined;
+    if (value === true) return {};
+    if (typeof value === 'object' && value !== null) return value as TlsOptions;
+    this.#mistake(name, `is ${kindOf(value)}`, 'Give true, or an object with options of tls.connect().');
+    return undefined;
+  }
+
+  addresses(name: string): { host: string; port: number }[] {
+    const value = this.#get(name);
+    if (!Array.isArray(value) || value.length === 0) {
+      this.#mistake(
+        name,
+        `is ${Array.isArray(value) ? 'empty' : kindOf(value)}`,
+        "Give a list such as [{ host: 'localhost', port: 6379 }].",
+      );
+      return [];
+    }
+    return value.map((item: unknown, index) => {
+      const reader = new OptionsReader(item, `${this.path}.${name}[${index}]`, this.mistakes);
+      const address = { host: reader.text('host', 'a host name or an IP address') ?? '', port: reader.port('port') };
+      reader.rejectUnknown();
+      return address;
+    });
+  }
+
+  port(name: string): number {
+    const value = this.#get(name);
+    if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65_535) return value as number;
+    this.#mistake(name, `is ${quote(value)}`, 'Give a port from 1 to 65535, as a number.');
+    return 0;
+  }
+
+  url(name: string): RedisUrl | undefined {
+    const parsed = parseRedisUrl(this.#get(name));
+    if (parsed) return parsed;
+    // The value itself may hold a password, and a URL that cannot be parsed cannot be cleaned either.
+    this.#mistake(
+      name,
+      'is not a Redis URL',
+      'Write redis://host:6379, rediss://host:6379 for TLS, or unix:///path/to/socket.',
+    );
+    return undefined;
+  }
+
+  nested(name: string): OptionsReader {
+    return new OptionsReader(this.#get(name) ?? {}, `${this.path}.${name}`, this.mistakes);
+  }
+
+  entries(name: string, fallback: Readonly<Record<string, unknown>>): [string, unknown][] {
+    const value = this.#get(name) ?? fallback;
+    const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+    if (entries.length === 0)
+      this.#mistake(name, `is ${kindOf(value)} without entries`, 'Give at least one entry by name.');
+    for (const [key] of entries) {
+      if (!/^[\w.-]{1,64}$/.test(key))
+        this.#mistake(name, `has the name ${quote(key)}`, 'Use letters, digits, ".", "_" and "-".');
+    }
+    return entries;
+  }
+
+  rejectUnknown(): void {
+    for (const name of Object.keys(this.#raw)) {
+      if (this.#known.has(name) || this.#raw[name] === undefined) continue;
+      this.#mistake(name, 'is not an option', `Known here: ${[...this.#known].join(', ')}.`);
+    }
+  }
+
+  #get(name: string): unknown {
+    this.#known.add(name);
+    return this.#raw[name];
+  }
+
+  #mistake(name: string, problem: string, fix: string): void {
+    this.mistakes.push(`${this.path}.${name} ${problem}. ${fix}`);
+  }
+}
+
+function parseRedisUrl(value: unknown): RedisUrl | undefined {
+  if (typeof value !== 'string') return undefined;
+  try {
+    return readRedisUrl(new URL(value));
+  } catch {
+    // Neither a URL nor a broken percent sequence in one is worth more than the mistake that is reported for both.
+    return undefined;
+  }
+}
+
+function readRedisUrl(url: URL): RedisUrl | undefined {
+  const username = decodeURIComponent(url.username) || undefined;
+  const password = decodeURIComponent(url.password) || undefined;
+  if (url.protocol === 'unix:') {
+    const db = url.searchParams.get('db');
+    if (url.pathname.length < 2 || (db !== null && !/^\d+$/.test(db))) return undefined;
+    return {
+      address: { path: decodeURIComponent(url.pathname) },
+      username,
+      password,
+      tls: false,
+      db: db === null ? undefined : Number(db),
+    };
+  }
+  const db = url.pathname.replace(/^\//, '');
+  if (!['redis:', 'rediss:'].includes(url.protocol) || !url.hostname || !/^\d*$/.test(db)) return undefined;
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const address = { host, port: url.port ? Number(url.port) : 6379 };
+  return { address, username, password, tls: url.protocol === 'rediss:', db: db === '' ? undefined : Number(db) };
+}
+
+function quote(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'null';
+  if (value === '') return 'empty';
+  return Array.isArray(value) ? 'a list' : `of type ${typeof value}`;
+}

@@ -1,0 +1,25 @@
+import type { Redis } from 'ioredis';
+
+// Nest and `await` look at these on every provider; only a real use may fail.
+const LOOKED_AT = new Set<string | symbol>([
+  'then',
+  'constructor',
+  'onModuleInit',
+  'onApplicationBootstrap',
+  'onModuleDestroy',
+  'beforeApplicationShutdown',
+  'onApplicationShutdown',
+]);
+
+/**
+ * Stands for a client that is not there, so that an application which injects one still starts on an embedded connection.
+ * Its first use throws `error`, which names the fix.
+ */
+export function unavailableClient(error: Error): Redis {
+  return new Proxy({} as Redis, {
+    get(_, property) {
+      if (typeof property === 'symbol' || LOOKED_AT.has(property)) return undefined;
+      throw error;
+    },
+  });
+}
