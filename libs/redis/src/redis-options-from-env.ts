@@ -1,6 +1,12 @@
 import type { Duration } from './duration.js';
 import { RedisOptionsError } from './redis.errors.js';
-import type { Address, RedisConnectionOptions, RedisModuleOptions, ServerConnectionOptions } from './redis.options.js';
+import {
+  resolveRedisOptions,
+  type Address,
+  type RedisConnectionOptions,
+  type RedisModuleOptions,
+  type ServerConnectionOptions,
+} from './redis.options.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,8 +27,19 @@ export function redisOptionsFromEnv(env: Environment = process.env): RedisModule
     const name = NAMED_URL.exec(variable)?.[1]?.toLowerCase();
     if (name && url) connections[name] = { mode: 'standalone', url, ...timeouts(env) };
   }
-  if (mistakes.length > 0) throw new RedisOptionsError(mistakes);
+  throwAll(mistakes, { connections });
   return { connections };
+}
+
+/** Adds what the module would find, so that nobody has to fix the variables in two rounds. */
+function throwAll(mistakes: readonly string[], options: RedisModuleOptions): void {
+  try {
+    resolveRedisOptions(options);
+  } catch (error) {
+    if (!(error instanceof RedisOptionsError)) throw error;
+    throw new RedisOptionsError([...mistakes, ...error.mistakes]);
+  }
+  if (mistakes.length > 0) throw new RedisOptionsError(mistakes);
 }
 
 function defaultConnection(

@@ -12,6 +12,8 @@ export interface CommandGuardOptions {
   readonly commandTimeoutMs: number;
   /** `false`: no breaker; for clients that must try for ever, such as a subscriber. */
   readonly breaker: CircuitBreakerOptions | false;
+  /** Whether the client has a link per node: then losing one of them says nothing about the connection as a whole. */
+  readonly manyLinks?: boolean;
   /** Whether commands may wait on the server; their deadline then begins where the wait that they ask for ends. */
   readonly blocking?: boolean;
   readonly onBreaker?: (state: BreakerState) => void;
@@ -62,7 +64,7 @@ export class CommandGuard {
   /** Settles what is left and stops the timers. */
   close(): void {
     this.#closed = true;
-    for (const command of this.#pending()) command.reject(this.#unreachable('it was closed', command));
+    for (const command of this.#pending()) command.reject(this.#unreachable('it was closed.', command));
     for (const queue of this.#queues.values()) queue.stop();
   }
 
@@ -90,13 +92,15 @@ export class CommandGuard {
 
   #translate(command: GuardedCommand, error: unknown): unknown {
     if (error instanceof NuthatchError) return error;
-    if (!isLinkFailure(error)) {
+    // A reply to a command that was never written is the reply to the handshake: the server refuses this client.
+    const refused = error instanceof Error && error.name === 'ReplyError' && !command[WRITTEN];
+    if (!refused && !isLinkFailure(error)) {
       // An error reply is an answer: the server is there.
       this.#succeeded();
       return redact(error);
     }
-    this.breaker?.fail();
-    return this.#unreachable(`${(error as Error).message}`.replace(/\.?$/, '.'), command, redact(error));
+    if (!this.options.manyLinks || !command[WRITTEN]) this.breaker?.fail();
+    return this.#unreachable(linkFailureReason(error as Error, command), command, redact(error));
   }
 
   #unreachable(reason: string, command: GuardedCommand, cause?: unknown): RedisUnreachableError {
@@ -145,6 +149,12 @@ export class CommandGuard {
 const LINK_FAILURE_NAMES = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ClusterAllFailedError']);
 const LINK_FAILURE_MESSAGES =
   /^(Connection is (closed|aborted)|Stream isn't writeable|None of startup nodes|Cluster is|Cluster isn't|Too many Cluster redirections|All sentinels are unreachable|The server sent nothing)/;
+
+function linkFailureReason(error: Error, command: GuardedCommand): string {
+  // Zero retries is how the client is told to fail early, so its advice to look at that option would mislead.
+  if (error.name !== 'MaxRetriesPerRequestError') return error.message.replace(/\.?$/, '.');
+  return command[WRITTEN] ? 'the connection was lost before the reply.' : 'no connection could be made.';
+}
 
 function isLinkFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -15,6 +15,8 @@ import { watchSilence } from './silence-watch.js';
 
 type Stream = Parameters<Cluster['sendCommand']>[1];
 
+const REDIRECTION = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN) /;
+
 /**
  * An ioredis Cluster client of which every command settles by its deadline. It follows redirections and waits out an
  * election until that deadline, but never sends a command again that a dying node may have run, unless it is idempotent.
@@ -45,7 +47,7 @@ export class GuardedCluster extends Cluster {
     if (redirect !== settle) {
       ours.reject = (error) => {
         // A redirection, unlike a cut, proves that the node did not run the command.
-        if (error instanceof Error && error.name === 'ReplyError') ours[WRITTEN] = false;
+        if (error instanceof Error && REDIRECTION.test(error.message)) ours[WRITTEN] = false;
         const settled = ours[WRITTEN] && !isIdempotent(ours) ? settle : redirect;
         settled.call(ours, error);
       };

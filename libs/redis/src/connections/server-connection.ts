@@ -42,6 +42,7 @@ export class ServerConnection implements RedisConnection {
       connection: name,
       commandTimeoutMs: options.commandTimeoutMs,
       breaker: options.breaker,
+      manyLinks: options.mode === 'cluster',
       onBreaker: () => this.#breakerChanged(),
     });
     const context: ClientContext = {
