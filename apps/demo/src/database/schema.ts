@@ -1,0 +1,47 @@
+import { char, doublePrecision, integer, numeric, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+
+// The columns as Drizzle sees them; create-tables.ts holds the same tables as SQL.
+
+const identity = () => integer('id').primaryKey().generatedAlwaysAsIdentity();
+
+export const cities = pgTable('cities', {
+  id: integer('id').primaryKey(),
+  name: text('name').notNull(),
+  /** The name as `placeKey()` writes it, so that `sao paulo` finds São Paulo. */
+  key: text('key').notNull(),
+  country: char('country', { length: 2 }).notNull(),
+  population: integer('population').notNull(),
+  latitude: doublePrecision('latitude').notNull(),
+  longitude: doublePrecision('longitude').notNull(),
+});
+
+export const venues = pgTable('venues', {
+  id: identity(),
+  cityId: integer('city_id').notNull(),
+  name: text('name').notNull(),
+  latitude: doublePrecision('latitude').notNull(),
+  longitude: doublePrecision('longitude').notNull(),
+});
+
+export const events = pgTable('events', {
+  id: identity(),
+  venueId: integer('venue_id').notNull(),
+  title: text('title').notNull(),
+  startsAt: timestamp('starts_at', { withTimezone: true }).notNull(),
+  /** In euros. */
+  price: numeric('price', { precision: 8, scale: 2, mode: 'number' }).notNull(),
+});
+
+export const seats = pgTable('seats', {
+  id: identity(),
+  venueId: integer('venue_id').notNull(),
+  row: char('row', { length: 1 }).notNull(),
+  number: integer('number').notNull(),
+});
+
+/** One sold seat of one event. */
+export const orders = pgTable('orders', {
+  id: identity(),
+  eventId: integer('event_id').notNull(),
+  seatId: integer('seat_id').notNull(),
+});
