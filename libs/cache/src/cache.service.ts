@@ -20,6 +20,8 @@ export interface LoadContext {
 // A load that takes longer keeps its result to its callers: nothing is stored.
 const LEASE_MS = 30_000;
 
+const UNREADABLE = Symbol('unreadable');
+
 /**
  * The cache. Values come back as they went in: equal, of the same types, and never the same object. `null`, `0`, `''` and
  * `false` are values like any other; `undefined` means that there is none.
@@ -37,7 +39,7 @@ export class CacheService {
   async get<T>(key: CacheKey): Promise<T | undefined> {
     const name = this.#name(key);
     const text = await this.#read(() => this.driver.get(name), this.options);
-    return text === undefined ? undefined : this.#decode<T>(text);
+    return text === undefined ? undefined : this.#readable<T>(text);
   }
 
   /**
@@ -46,7 +48,7 @@ export class CacheService {
    */
   peek<T>(key: CacheKey): T | undefined {
     const text = this.driver.peek(this.#name(key));
-    return text === undefined ? undefined : this.#decode<T>(text);
+    return text === undefined ? undefined : this.#readable<T>(text);
   }
 
   /**
@@ -62,9 +64,16 @@ export class CacheService {
   ): Promise<T> {
     const name = this.#name(key);
     const entry = resolveEntryOptions(options, this.options);
-    const text = await this.#flights.run(name, () => this.#getOrLoad(name, load, entry));
-    // Every caller gets a copy of its own, whether it came first, joined, or hit.
-    return text === undefined ? (undefined as T) : this.#decode<T>(text);
+    const flight = (): Promise<string | undefined> => this.#flights.run(name, () => this.#getOrLoad(name, load, entry));
+    const text = await flight();
+    if (text === undefined) return undefined as T;
+    // Every caller decodes a copy of its own, whether it came first, joined, or hit.
+    const value = this.#decode<T>(text);
+    if (value !== UNREADABLE) return value;
+    // Something that the codec did not write stands under the key: it goes, and the loader has its turn.
+    await this.driver.delete([name]);
+    const loaded = await flight();
+    return loaded === undefined ? (undefined as T) : (this.options.codec.decode(loaded) as T);
   }
 
   /**
@@ -162,8 +171,18 @@ export class CacheService {
     }
   }
 
-  #decode<T>(text: string): T {
-    return this.options.codec.decode(text) as T;
+  #readable<T>(text: string): T | undefined {
+    const value = this.#decode<T>(text);
+    return value === UNREADABLE ? undefined : value;
+  }
+
+  #decode<T>(text: string): T | typeof UNREADABLE {
+    try {
+      return this.options.codec.decode(text) as T;
+    } catch (error) {
+      if (error instanceof CodecError) return UNREADABLE;
+      throw error;
+    }
   }
 }
 

@@ -116,17 +116,15 @@ export class CommandGuard {
   #queueFor(timeoutMs: number): DeadlineQueue {
     let queue = this.#queues.get(timeoutMs);
     if (!queue) {
-      const expire = (command: GuardedCommand, alive: boolean): void => this.#expire(command, timeoutMs, alive);
+      const expire = (command: GuardedCommand, blameless: boolean): void => this.#expire(command, timeoutMs, blameless);
       queue = new DeadlineQueue(timeoutMs, () => this.#succeeded(), expire);
       this.#queues.set(timeoutMs, queue);
     }
     return queue;
   }
 
-  #expire(command: GuardedCommand, timeoutMs: number, alive: boolean): void {
-    // While other commands succeed (one node of a Cluster hangs), the connection as a whole is not down.
-    if (alive) this.#succeeded();
-    else this.breaker?.fail();
+  #expire(command: GuardedCommand, timeoutMs: number, blameless: boolean): void {
+    if (!blameless) this.breaker?.fail();
     const outcome = command[WRITTEN] ? 'unknown' : 'not-executed';
     command.reject(new RedisTimeoutError(this.options.connection, command.name, timeoutMs, outcome));
   }

@@ -1,8 +1,17 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { AbstractConnector, SentinelConnector, type RedisOptions, type SentinelConnectionOptions } from 'ioredis';
+import {
+  AbstractConnector,
+  SentinelConnector,
+  type Redis,
+  type RedisOptions,
+  type SentinelConnectionOptions,
+} from 'ioredis';
 import { holdWrites } from './hold-writes.js';
 import type { ProcessHold } from './process-hold.js';
+
+/** How long a socket may take to close before it is destroyed, in milliseconds. */
+export const DISCONNECT_TIMEOUT_MS = 100;
 
 type ConnectorClass = NonNullable<RedisOptions['Connector']>;
 type EmitError = (type: string, error: Error) => void;
@@ -33,12 +42,18 @@ export function standaloneConnector(
       this.stream = hold.watch(holdWrites(socket));
       return this.stream;
     }
+
+    override disconnect(): void {
+      // ioredis waits for the end of a socket that may have ended long ago, and keeps the process alive for that.
+      if (this.stream?.destroyed) this.connecting = false;
+      else super.disconnect();
+    }
   } as ConnectorClass;
 }
 
 /** Asks the sentinels for the address first. */
 export function sentinelConnector(hold: ProcessHold): ConnectorClass {
-  return class extends SentinelConnector {
+  class Connector extends SentinelConnector {
     constructor(options: SentinelConnectionOptions) {
       super(options);
     }
@@ -46,7 +61,22 @@ export function sentinelConnector(hold: ProcessHold): ConnectorClass {
     override async connect(emitError: EmitError): Promise<Socket> {
       return hold.watch(holdWrites(await super.connect(emitError)));
     }
-  } as ConnectorClass;
+  }
+  // ioredis makes the clients for the sentinels itself; these must not keep the process alive either.
+  const { connectToSentinel } = SentinelConnector.prototype as unknown as SentinelInternals;
+  const quiet = { Connector: standaloneConnector(hold), disconnectTimeout: DISCONNECT_TIMEOUT_MS };
+  Object.assign(Connector.prototype, {
+    connectToSentinel(this: SentinelConnector, endpoint: unknown, options?: RedisOptions): Redis {
+      const client = connectToSentinel.call(this, endpoint, { ...options, ...quiet });
+      client.on('reconnecting', () => hold.followReconnect(client));
+      return client;
+    },
+  } satisfies SentinelInternals);
+  return Connector as ConnectorClass;
+}
+
+interface SentinelInternals {
+  connectToSentinel(endpoint: unknown, options?: RedisOptions): Redis;
 }
 
 function open({ path, host, port, family, tls }: RedisOptions): Socket {

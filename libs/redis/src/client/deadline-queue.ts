@@ -1,6 +1,8 @@
 import { DEADLINE, type GuardedCommand } from './guarded-command.js';
 
 const COMPACT_AT = 1_024;
+// A timer this late means that the event loop was blocked.
+const STALL_MS = 100;
 
 /**
  * Commands that share one timeout, in the order of their deadlines, under a single timer. Per command this costs a push
@@ -10,15 +12,17 @@ export class DeadlineQueue {
   #commands: (GuardedCommand | undefined)[] = [];
   #head = 0;
   #timer: NodeJS.Timeout | undefined;
+  #dueAt = 0;
 
   /**
    * @param onSuccess called when commands are seen to have succeeded in time
-   * @param onExpire called with the commands that ran out of time; `alive` tells whether later ones have succeeded
+   * @param onExpire called with each command that ran out of time; `blameless`: the server is not known to be the reason,
+   *   because later commands have succeeded, or because this process itself stood still
    */
   constructor(
     private readonly timeoutMs: number,
     private readonly onSuccess: () => void,
-    private readonly onExpire: (command: GuardedCommand, alive: boolean) => void,
+    private readonly onExpire: (command: GuardedCommand, blameless: boolean) => void,
   ) {}
 
   get size(): number {
@@ -30,7 +34,7 @@ export class DeadlineQueue {
     command[DEADLINE] = now + this.timeoutMs;
     this.#dropSettled();
     this.#commands.push(command);
-    this.#timer ??= setTimeout(this.#expire, this.timeoutMs);
+    if (this.#timer === undefined) this.#arm(this.timeoutMs, now);
   }
 
   /** The commands that have not settled. */
@@ -64,12 +68,23 @@ export class DeadlineQueue {
     if (succeeded) this.onSuccess();
   }
 
+  #arm(delayMs: number, now: number): void {
+    this.#dueAt = now + delayMs;
+    this.#timer = setTimeout(this.#due, delayMs);
+  }
+
+  /** Timers run before sockets are read: after a pause of this process the replies may be waiting there already. */
+  readonly #due = (): void => {
+    setImmediate(this.#expire);
+  };
+
   readonly #expire = (): void => {
+    if (this.#timer === undefined) return;
     this.#timer = undefined;
     this.#dropSettled();
     const now = performance.now();
     let pipelined: number | undefined;
-    let alive: boolean | undefined;
+    let blameless: boolean | undefined = now - this.#dueAt > STALL_MS ? true : undefined;
     for (let head = this.#commands[this.#head]; head !== undefined; head = this.#commands[this.#head]) {
       // The commands of a pipeline leave in one piece, so none of them may be taken back alone.
       const sameBatch = pipelined !== undefined && head.pipelineIndex === pipelined + 1;
@@ -77,10 +92,10 @@ export class DeadlineQueue {
       this.#commands[this.#head++] = undefined;
       if (head.isSettled) continue;
       pipelined = head.pipelineIndex;
-      alive ??= this.#commands.some((command) => command?.isResolved);
-      this.onExpire(head, alive);
+      blameless ??= this.#commands.some((command) => command?.isResolved);
+      this.onExpire(head, blameless);
     }
     const next = this.#commands[this.#head];
-    if (next) this.#timer = setTimeout(this.#expire, Math.max(1, Math.ceil(next[DEADLINE]! - now)));
+    if (next) this.#arm(Math.max(1, Math.ceil(next[DEADLINE]! - now)), now);
   };
 }

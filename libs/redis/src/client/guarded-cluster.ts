@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import {
   Cluster,
   type ChainableCommander,
@@ -33,6 +34,15 @@ export class GuardedCluster extends Cluster {
       guardNode(node);
       watchSilence(node, silenceMs);
     });
+  }
+
+  /** Neither printing nor serialising the client may give away its options, which hold the password. */
+  [inspect.custom](): string {
+    return `GuardedCluster { status: '${this.status}' }`;
+  }
+
+  toJSON(): object {
+    return { status: this.status };
   }
 
   override sendCommand(command: Command, stream?: Stream, node?: unknown): unknown {

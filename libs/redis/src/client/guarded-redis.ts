@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Redis, type Command, type RedisOptions } from 'ioredis';
 import type { CommandGuard } from './command-guard.js';
 import { guarded, WRITTEN } from './guarded-command.js';
@@ -30,6 +31,15 @@ export class GuardedRedis extends Redis {
     });
     this.#guard = guard;
     watchSilence(this, silenceMs);
+  }
+
+  /** Neither printing nor serialising the client may give away its options, which hold the password. */
+  [inspect.custom](): string {
+    return `GuardedRedis { status: '${this.status}' }`;
+  }
+
+  toJSON(): object {
+    return { status: this.status };
   }
 
   override sendCommand(command: Command, stream?: Stream): unknown {

@@ -5,7 +5,7 @@ import type {
   ResolvedServerConnection,
   ResolvedStandalone,
 } from '../redis.options.js';
-import { sentinelConnector, standaloneConnector } from './connectors.js';
+import { DISCONNECT_TIMEOUT_MS, sentinelConnector, standaloneConnector } from './connectors.js';
 import type { ProcessHold } from './process-hold.js';
 
 const RECONNECT_FIRST_MS = 50;
@@ -84,7 +84,7 @@ function commonOptions(resolved: ResolvedServerConnection, context: ClientContex
   return {
     connectionName: context.connectionName,
     connectTimeout: resolved.connectTimeoutMs,
-    disconnectTimeout: 100,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
     ...(resolved.username === undefined ? {} : { username: resolved.username }),
     ...(resolved.password === undefined ? {} : { password: resolved.password }),

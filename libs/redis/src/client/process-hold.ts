@@ -26,6 +26,11 @@ export class ProcessHold {
     if (!this.#held) timer?.unref();
   }
 
+  /** The same for the timer by which ioredis brings a client back. */
+  followReconnect(client: object): void {
+    this.follow((client as { reconnectTimeout?: NodeJS.Timeout | null }).reconnectTimeout);
+  }
+
   /** From now on open sockets keep the process alive. */
   hold(): void {
     this.#held = true;

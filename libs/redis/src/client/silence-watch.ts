@@ -1,36 +1,38 @@
 import type { Redis } from 'ioredis';
 
+const LOOKS = 8;
+
 /**
  * Destroys the socket of a client that has sent something and has received not a byte for `silenceMs`: a hung server, a
  * half-open link, or a load balancer that accepts and never answers. ioredis then reconnects, which no timeout of a
- * single command makes it do. Covers the handshake, too. Costs one timer per client and nothing per
- * command. `Infinity` is for clients whose commands wait on the server.
+ * single command makes it do. Covers the handshake, too. Costs one timer per client and nothing per command. `Infinity`
+ * is for clients whose commands wait on the server.
  */
 export function watchSilence(redis: Redis, silenceMs: number): void {
   if (silenceMs === Infinity) return;
   let timer: NodeJS.Timeout | undefined;
   let bytesRead = -1;
-  let silentSince = 0;
+  let silentLooks = 0;
 
   const stop = (): void => clearInterval(timer);
+  // Silence is counted in looks, not read off a clock: while this process stands still nobody looks.
   const look = (): void => {
     const { stream } = redis;
     const waiting = redis.commandQueue.length > 0;
-    if (!waiting || stream.bytesRead !== bytesRead) {
-      // Counting starts when the wait is first seen: an idle link that gets a command now has not been silent.
-      bytesRead = waiting ? stream.bytesRead : -1;
-      silentSince = performance.now();
-    } else if (performance.now() - silentSince >= silenceMs) {
-      stream.destroy(new Error(`The server sent nothing for ${silenceMs}ms while a reply was due.`));
-    }
+    const silent = waiting && stream.bytesRead === bytesRead;
+    // The first look at a wait only notes where it began: an idle link that gets a command has not been silent.
+    bytesRead = waiting ? stream.bytesRead : -1;
+    silentLooks = silent ? silentLooks + 1 : 0;
+    if (silentLooks < LOOKS) return;
+    stop();
+    stream.destroy(new Error(`The server sent nothing for ${silenceMs}ms while a reply was due.`));
   };
 
   redis.on('connect', () => {
     stop();
     bytesRead = -1;
-    look();
-    timer = setInterval(look, Math.max(10, silenceMs / 8));
-    timer.unref();
+    silentLooks = 0;
+    timer = setInterval(look, Math.max(1, Math.ceil(silenceMs / LOOKS))).unref();
   });
   redis.on('close', stop);
   redis.on('end', stop);

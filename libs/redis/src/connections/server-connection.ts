@@ -22,6 +22,8 @@ const DRAIN_MS = 2_500;
 export class ServerConnection implements RedisConnection {
   readonly mode: Exclude<RedisMode, 'embedded'>;
   readonly client: Redis | Cluster;
+  // Private to the engine, not only to the compiler: printing a connection must not print its password.
+  readonly #options: ResolvedServerConnection;
   readonly #guard: CommandGuard;
   readonly #status: ConnectionStatus;
   readonly #hold = new ProcessHold();
@@ -33,9 +35,10 @@ export class ServerConnection implements RedisConnection {
   constructor(
     readonly name: string,
     namespace: string,
-    private readonly options: ResolvedServerConnection,
+    options: ResolvedServerConnection,
     logger: Pick<Logger, 'log' | 'warn'>,
   ) {
+    this.#options = options;
     this.mode = options.mode;
     this.#status = new ConnectionStatus(name, describe(options), logger);
     this.#guard = new CommandGuard({
@@ -70,7 +73,7 @@ export class ServerConnection implements RedisConnection {
   }
 
   topology(): Promise<Topology> {
-    return readTopology(this.options, this.client);
+    return readTopology(this.#options, this.client);
   }
 
   /** @internal Sends one command. */
@@ -149,9 +152,7 @@ export class ServerConnection implements RedisConnection {
       this.#status.up();
     });
     client.on('close', () => this.#status.down(this.#reason()));
-    client.on('reconnecting', () =>
-      context.hold.follow((client as unknown as { reconnectTimeout?: NodeJS.Timeout }).reconnectTimeout),
-    );
+    client.on('reconnecting', () => context.hold.followReconnect(client));
     // ioredis gives up where it finds no address to connect to: no sentinel answers, or no host name resolves.
     client.on('end', () => {
       if (this.#closing) return;

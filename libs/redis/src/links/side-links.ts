@@ -12,6 +12,7 @@ const LINK_SILENCE_MS = 2_000;
 
 /** The clients of a connection beside the one for commands, each made when it is first needed. */
 export class SideLinks {
+  readonly #options: ResolvedServerConnection;
   #subscriber: Subscriber | undefined;
   #blocking: Redis | Cluster | undefined;
   readonly #trackers = new Set<InvalidationTracker>();
@@ -19,10 +20,12 @@ export class SideLinks {
 
   constructor(
     private readonly connection: string,
-    private readonly options: ResolvedServerConnection,
+    options: ResolvedServerConnection,
     private readonly context: ClientContext,
     private readonly client: Redis | Cluster,
-  ) {}
+  ) {
+    this.#options = options;
+  }
 
   get subscriber(): Subscriber {
     this.#subscriber ??= new Subscriber(this.#link('subscriber', () => this.#anyNode()));
@@ -32,8 +35,12 @@ export class SideLinks {
   get blocking(): Redis | Cluster {
     if (!this.#blocking) {
       const context = { ...this.context, connectionName: `${this.context.connectionName}:blocking` };
-      this.#blocking = createClient({ ...this.options, silenceMs: Infinity }, context, this.#guard({ blocking: true }));
-      this.#blocking.on('error', (error: Error) => this.client.emit('linkError', error));
+      this.#blocking = createClient(
+        { ...this.#options, silenceMs: Infinity },
+        context,
+        this.#guard({ blocking: true }),
+      );
+      this.#watch(this.#blocking);
     }
     return this.#blocking;
   }
@@ -61,17 +68,23 @@ export class SideLinks {
   ): GuardedRedis {
     const context = { ...this.context, connectionName: `${this.context.connectionName}:${role}` };
     const own =
-      this.options.mode === 'cluster'
-        ? nodeOptions(this.options, context, address)
-        : singleOptions(this.options, context);
+      this.#options.mode === 'cluster'
+        ? nodeOptions(this.#options, context, address)
+        : singleOptions(this.#options, context);
     const link = new GuardedRedis({ ...own, ...extra }, this.#guard(), LINK_SILENCE_MS);
-    link.on('error', (error) => this.client.emit('linkError', error));
+    this.#watch(link);
     return link;
+  }
+
+  /** A link tells of its state by events of its own; its errors must only not be unhandled. */
+  #watch(link: Redis | Cluster): void {
+    link.on('error', (error: Error) => this.client.emit('linkError', error));
+    link.on('reconnecting', () => this.context.hold.followReconnect(link));
   }
 
   /** No breaker: a link tries until it is closed, and nobody waits for it. */
   #guard(options: { blocking?: boolean } = {}): CommandGuard {
-    const { commandTimeoutMs } = this.options;
+    const { commandTimeoutMs } = this.#options;
     const guard = new CommandGuard({ connection: this.connection, commandTimeoutMs, breaker: false, ...options });
     this.#guards.push(guard);
     return guard;

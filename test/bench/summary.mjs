@@ -1,0 +1,39 @@
+/** Medians over the rounds for each contender, and its ratios to the baseline within the same round. */
+export function summarize(samples, baseline) {
+  return Object.fromEntries(
+    Object.entries(samples).map(([name, rounds]) => [name, row(rounds, samples[baseline] ?? rounds)]),
+  );
+}
+
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function row(rounds, baseline) {
+  const of = (field) => median(rounds.map((sample) => sample[field]));
+  const against = (field) => rounds.map((sample, index) => sample[field] / baseline[index][field]);
+  const speeds = against('ns').map((times) => 1 / times);
+  return {
+    opsPerSecond: 1e9 / of('ns'),
+    speed: { median: median(speeds), least: Math.min(...speeds), most: Math.max(...speeds) },
+    clientCpuUs: of('clientCpuUs'),
+    clientCpuRatio: median(against('clientCpuUs')),
+    redisCpuUs: of('redisCpuUs'),
+    redisCpuRatio: median(against('redisCpuUs')),
+    scriptUs: of('scriptUs'),
+    bytesIn: of('bytesIn'),
+    bytesOut: of('bytesOut'),
+    commands: commandsOf(rounds),
+    ...(rounds[0].loads !== undefined && { loads: of('loads') }),
+    rounds,
+  };
+}
+
+/** Without the odd command of a connection's own, such as one PING in many thousand operations. */
+function commandsOf(rounds) {
+  const names = [...new Set(rounds.flatMap(({ commands }) => Object.keys(commands)))];
+  const medians = names.map((name) => [name, median(rounds.map(({ commands }) => commands[name] ?? 0))]);
+  return Object.fromEntries(medians.filter(([, calls]) => calls >= 0.005));
+}

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { startProxy, startStandalone, type RedisServer, type TcpProxy } from '../harness/index.js';
+import { outcomeOf, sharedServers } from '../redis/open-connection.js';
+import { closeCaches, openCache } from './open-cache.js';
+
+afterEach(closeCaches);
+
+/** A loader that the spec lets go when it wants. */
+function heldLoad<T>(): { load: () => Promise<T>; begun: Promise<void>; finish(value: T): void } {
+  let finish!: (value: T) => void;
+  let begin!: () => void;
+  const result = new Promise<T>((resolve) => (finish = resolve));
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  return { load: () => (begin(), result), begun, finish: (value) => finish(value) };
+}
+
+describe.each(['embedded', 'standalone', 'sentinel', 'cluster'] as const)('a cache on %s', (mode) => {
+  const connect = (namespace: string = randomUUID()) =>
+    openCache(mode === 'embedded' ? { mode } : sharedServers()[mode], { namespace });
+
+  it('loads once, and serves every type as it was', async () => {
+    const { cache } = await connect();
+    const value = {
+      when: new Date(5),
+      big: 7n,
+      map: new Map([[1, new Set(['a'])]]),
+      bytes: Buffer.from('b'),
+      none: null,
+    };
+    let loads = 0;
+
+    const first = await cache.getOrSet(['typed', 1], () => (loads++, value));
+    const second = await cache.getOrSet(['typed', 1], () => (loads++, value));
+
+    expect(first).toEqual(value);
+    expect(second).toEqual(value);
+    expect(second).not.toBe(first);
+    expect(loads).toBe(1);
+  });
+
+  it.each([null, 0, '', false])('caches %p like any other value', async (value) => {
+    const { cache } = await connect();
+    let loads = 0;
+
+    expect(await cache.getOrSet('falsy', () => (loads++, value))).toBe(value);
+    expect(await cache.getOrSet('falsy', () => (loads++, value))).toBe(value);
+    expect(await cache.get('falsy')).toBe(value);
+    expect(await cache.has('falsy')).toBe(true);
+
+    expect(loads).toBe(1);
+  });
+
+  it('asks the loader once for a hundred concurrent callers', async () => {
+    const { cache } = await connect();
+    const { load, begun, finish } = heldLoad<string>();
+    let loads = 0;
+    const callers = Array.from({ length: 100 }, () => cache.getOrSet('popular', () => (loads++, load())));
+    await begun;
+
+    finish('value');
+
+    expect(await Promise.all(callers)).toEqual(Array.from({ length: 100 }, () => 'value'));
+    expect(loads).toBe(1);
+  });
+
+  it('a delete during a load wins: the result is served to nobody who asks later', async () => {
+    const { cache } = await connect();
+    const { load, begun, finish } = heldLoad<string>();
+    const early = cache.getOrSet('raced', load);
+    await begun;
+
+    await cache.delete('raced');
+    const later = cache.getOrSet('raced', () => 'new');
+    finish('old');
+
+    expect(await early).toBe('old');
+    expect(await later).toBe('new');
+    expect(await cache.get('raced')).toBe('new');
+  });
+
+  it('a set during a load wins', async () => {
+    const { cache } = await connect();
+    const { load, begun, finish } = heldLoad<string>();
+    const early = cache.getOrSet('raced', load);
+    await begun;
+
+    await cache.set('raced', 'set');
+    finish('loaded');
+    await early;
+
+    expect(await cache.getOrSet('raced', () => 'again')).toBe('set');
+  });
+
+  it('deletes many keys in one call', async () => {
+    const { cache } = await connect();
+    const keys = Array.from({ length: 40 }, (_, index) => ['many', index] as const);
+    await Promise.all(keys.map((key) => cache.set(key, key[1])));
+
+    expect(await cache.delete(...keys, 'absent')).toBe(40);
+    expect(await cache.has(keys[0]!)).toBe(false);
+  });
+});
+
+describe('two processes on one Redis', () => {
+  it('a delete in one wins over a load in the other', async () => {
+    const namespace = randomUUID();
+    const [one, other] = await Promise.all([
+      openCache(sharedServers().standalone, { namespace }),
+      openCache(sharedServers().standalone, { namespace }),
+    ]);
+    const { load, begun, finish } = heldLoad<string>();
+    const early = one.cache.getOrSet('raced', load);
+    await begun;
+
+    await other.cache.delete('raced');
+    finish('old');
+    await early;
+
+    expect(await one.cache.get('raced')).toBeUndefined();
+    expect(await other.cache.getOrSet('raced', () => 'new')).toBe('new');
+    expect(await one.cache.getOrSet('raced', () => 'newer')).toBe('new');
+  });
+
+  it('DEL by any other program voids a load, and a value is JSON after the first line', async () => {
+    const namespace = randomUUID();
+    const { cache, connection } = await openCache(sharedServers().standalone, { namespace });
+    const key = `app:cache:${namespace}:user:42`;
+    await cache.set(['user', 42], { name: 'Ada' });
+    expect(await connection.client.get(key)).toBe('n1\n{"name":"Ada"}');
+
+    await connection.client.del(key);
+    const { load, begun, finish } = heldLoad<string>();
+    const early = cache.getOrSet('user:42', load);
+    await begun;
+    await connection.client.del(key);
+    finish('old');
+    await early;
+
+    expect(await cache.get(['user', 42])).toBeUndefined();
+  });
+
+  it('what others have put under a key is a miss, and is replaced', async () => {
+    const namespace = randomUUID();
+    const { cache, connection } = await openCache(sharedServers().standalone, { namespace });
+    const strangers: [string, () => Promise<unknown>][] = [
+      ['list', () => connection.client.lpush(`app:cache:${namespace}:list`, 'x')],
+      ['text', () => connection.client.set(`app:cache:${namespace}:text`, 'no header')],
+      ['broken', () => connection.client.set(`app:cache:${namespace}:broken`, 'n1\n{"cut":')],
+      ['future', () => connection.client.set(`app:cache:${namespace}:future`, 'n2\n{}')],
+    ];
+
+    for (const [key, write] of strangers) {
+      await write();
+      expect(await cache.get(key)).toBeUndefined();
+      expect(await cache.getOrSet(key, () => 'loaded')).toBe('loaded');
+      expect(await cache.get(key)).toBe('loaded');
+    }
+  });
+});
+
+describe('a cache whose Redis has gone away', () => {
+  let server: RedisServer;
+  let proxy: TcpProxy;
+
+  beforeEach(async () => {
+    server = await startStandalone();
+    proxy = await startProxy(server);
+  });
+  afterEach(async () => {
+    await closeCaches();
+    await proxy.stop();
+    server.resume();
+    await server.stop();
+  });
+
+  const connect = (onOutage: 'load' | 'throw' = 'load') =>
+    openCache(
+      { mode: 'standalone', url: `redis://${proxy.host}:${proxy.port}`, commandTimeout: '300ms' },
+      { onOutage },
+    );
+
+  it.each(['dead', 'hung'] as const)(
+    'asks the loader while it is %s, and caches again when it is back',
+    async (fault) => {
+      const { cache, connection } = await connect();
+      await cache.set('key', 'cached');
+      if (fault === 'dead') proxy.cut();
+      else server.pause();
+
+      const outcomes = [];
+      for (let call = 0; call < 20; call++) outcomes.push(await outcomeOf(cache.getOrSet('key', () => 'loaded')));
+      expect(outcomes.map(({ value }) => value)).toEqual(Array.from({ length: 20 }, () => 'loaded'));
+      expect(await cache.get('key')).toBeUndefined();
+      expect(Math.max(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThan(700);
+      await expect(cache.set('key', 'x')).rejects.toMatchObject({ code: expect.stringMatching(/^REDIS_/) });
+      await expect(cache.delete('key')).rejects.toMatchObject({ code: expect.stringMatching(/^REDIS_/) });
+
+      const up = new Promise<void>((resolve) => connection.on('up', resolve));
+      if (fault === 'dead') proxy.heal();
+      else server.resume();
+      await up;
+      expect(await cache.getOrSet('key', () => 'loaded again')).toBe('cached');
+    },
+  );
+
+  it("throws when it is told to: onOutage: 'throw'", async () => {
+    const { cache } = await connect('throw');
+    proxy.cut();
+
+    await expect(cache.get('key')).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    await expect(cache.getOrSet('key', () => 'loaded')).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+    expect(await cache.getOrSet('key', () => 'loaded', { onOutage: 'load' })).toBe('loaded');
+  });
+
+  it('gives the caller what was loaded when Redis goes away during the load', async () => {
+    const { cache } = await connect();
+    const { load, begun, finish } = heldLoad<string>();
+    const loading = cache.getOrSet('key', load);
+    await begun;
+
+    proxy.cut();
+    finish('loaded');
+
+    await expect(loading).resolves.toBe('loaded');
+  });
+});
