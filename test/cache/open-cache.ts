@@ -1,5 +1,5 @@
 import { Test } from '@nestjs/testing';
-import type { INestApplicationContext } from '@nestjs/common';
+import type { INestApplicationContext, LoggerService } from '@nestjs/common';
 import { CacheModule, CacheService, type CacheModuleOptions } from '@nuthatch/cache';
 import { RedisConnections, RedisModule, type RedisConnectionOptions } from '@nuthatch/redis';
 import type { ServerConnection } from '@nuthatch/redis/internal';
@@ -11,6 +11,8 @@ export interface OpenCache {
   readonly app: INestApplicationContext;
 }
 
+const silent: LoggerService = { log: () => undefined, warn: () => undefined, error: () => undefined };
+
 const open: INestApplicationContext[] = [];
 
 /** Starts an application with a cache on its own connection, as one of several processes would. */
@@ -21,7 +23,7 @@ export async function openCache(
   const module = await Test.createTestingModule({
     imports: [RedisModule.forRoot({ connections: { default: connection } }), CacheModule.forRoot(options)],
   })
-    .setLogger(false)
+    .setLogger(silent)
     .compile();
   open.push(module);
   await module.init();

@@ -23,7 +23,7 @@ export class ControlConnection {
       const reason = this.#lastError ?? error;
       const what = reason instanceof Error ? reason.message : String(reason);
       throw new Error(`${String(command)} got no answer from 127.0.0.1:${this.#options.port}: ${what}`, {
-        cause: reason,
+        cause: error,
       });
     }
   }

@@ -50,7 +50,7 @@ export function resolveCacheOptions(options: CacheModuleOptions = {}): ResolvedC
   const reader = new OptionsReader(options, 'options', mistakes);
   reader.ignore('isGlobal');
   reader.ignore('codec');
-  const codec = options.codec ?? jsonCodec;
+  const codec = options?.codec ?? jsonCodec;
   if (typeof codec.encode !== 'function' || typeof codec.decode !== 'function') {
     mistakes.push('options.codec has no encode() and decode(). Give an object with both, for example jsonCodec.');
   }

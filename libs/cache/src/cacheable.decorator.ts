@@ -22,7 +22,8 @@ export function Cacheable<M extends AsyncMethod = AsyncMethod>(
   options: CacheableOptions<M> = {},
 ): AsyncMethodDecorator {
   const { key, ...entry } = options;
-  return aroundCachedMethod((wiring, call) =>
+  // Async, so that a key that cannot be made rejects the call and does not throw from it.
+  return aroundCachedMethod(async (wiring, call) =>
     wiring.cache.getOrSet(
       key ? key(...(call.args as Parameters<M>)) : wiring.keys.keyOf(call),
       () => call.proceed(),

@@ -17,7 +17,10 @@ export class MethodKeys {
   /** @throws CacheKeyError for arguments that have no stable text, and for two classes that cannot be told apart. */
   keyOf(call: MethodCall): CacheKey {
     const owner = call.target.constructor as Type;
-    return [this.#className(owner, call.method), call.method, argumentsText(owner.name, call)];
+    const level = levelOf(call.owner, owner);
+    // A cached method may call the cached method that it overrides: one key for both would be a load that awaits itself.
+    const method = level === 0 ? call.method : `${call.method}~${level}`;
+    return [this.#className(owner, call.method), method, argumentsText(owner.name, call)];
   }
 
   /**
@@ -37,10 +40,23 @@ export class MethodKeys {
   }
 }
 
+/** How many classes up the one is that declares the method. */
+function levelOf(declaring: Type, owner: Type): number {
+  let level = 0;
+  for (
+    let type: unknown = owner;
+    typeof type === 'function' && type !== declaring;
+    type = Object.getPrototypeOf(type)
+  ) {
+    level += 1;
+  }
+  return level;
+}
+
 function argumentsText(className: string, { method, args }: MethodCall): string {
   if (args.length === 0) return '()';
   try {
-    const text = args.map((argument) => jsonCodec.encode(sorted(argument))).join(',');
+    const text = args.map((argument) => canonical(jsonCodec.encode(argument))).join(',');
     return text.length <= READABLE ? text : hash(text);
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
@@ -53,12 +69,14 @@ function argumentsText(className: string, { method, args }: MethodCall): string 
   }
 }
 
-/** Plain objects with their properties in order: `{ a, b }` and `{ b, a }` are the same argument. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
+/** JSON with the properties of each object in order: `{ a, b }` and `{ b, a }` are the same argument. */
+function canonical(json: string): string {
+  return json.includes('{') ? JSON.stringify(JSON.parse(json), inOrder) : json;
+}
+
+function inOrder(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function hash(text: string): string {

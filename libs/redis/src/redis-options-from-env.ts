@@ -61,9 +61,18 @@ function defaultConnection(
   if (REDIS_HOST || REDIS_PORT) {
     const port = REDIS_PORT ? wholeNumber(env, 'REDIS_PORT', mistakes) : 6379;
     const host = REDIS_HOST ?? 'localhost';
-    return { mode: 'standalone', url: `redis://${host.includes(':') ? `[${host}]` : host}:${port}`, ...shared, ...db };
+    return {
+      mode: 'standalone',
+      url: `redis://${isBareIpv6(host) ? `[${host}]` : host}:${port}`,
+      ...shared,
+      ...db,
+    };
   }
   return { mode: 'embedded' };
+}
+
+function isBareIpv6(host: string): boolean {
+  return host.includes(':') && !host.startsWith('[');
 }
 
 function sharedOptions(env: Environment, mistakes: string[]): ServerConnectionOptions {

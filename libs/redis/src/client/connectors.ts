@@ -1,12 +1,6 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import {
-  AbstractConnector,
-  SentinelConnector,
-  type Redis,
-  type RedisOptions,
-  type SentinelConnectionOptions,
-} from 'ioredis';
+import { AbstractConnector, SentinelConnector, type Redis, type RedisOptions } from 'ioredis';
 import { holdWrites } from './hold-writes.js';
 import type { ProcessHold } from './process-hold.js';
 
@@ -54,10 +48,6 @@ export function standaloneConnector(
 /** Asks the sentinels for the address first. */
 export function sentinelConnector(hold: ProcessHold): ConnectorClass {
   class Connector extends SentinelConnector {
-    constructor(options: SentinelConnectionOptions) {
-      super(options);
-    }
-
     override async connect(emitError: EmitError): Promise<Socket> {
       return hold.watch(holdWrites(await super.connect(emitError)));
     }

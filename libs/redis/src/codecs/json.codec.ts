@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { CodecError } from '../redis.errors.js';
 import type { Codec } from './codec.js';
 import { ESCAPED, REVIVERS, tag, type Tagged } from './json-tags.js';
@@ -17,8 +18,18 @@ export const jsonCodec: Codec = {
   },
 
   decode(text) {
-    const value: unknown = JSON.parse(text);
-    return text.includes('"$') ? revive(value) : value;
+    try {
+      const value: unknown = JSON.parse(text);
+      // A search for one character is many times as fast, and most texts have no `$` at all.
+      return text.includes('$') && text.includes('"$') ? revive(value) : value;
+    } catch (error) {
+      if (error instanceof CodecError) throw error;
+      // Without the cause: its message quotes the stored value.
+      throw new CodecError(
+        'The stored value is not what the JSON codec writes. Delete it, or find who else writes it.',
+        '$',
+      );
+    }
   },
 };
 
@@ -46,20 +57,24 @@ function toJson(value: unknown, path: string, depth: number): unknown {
 function objectToJson(value: object, path: string, depth: number): unknown {
   if (depth > MAX_DEPTH) throw refusal(path, `nested deeper than ${MAX_DEPTH} levels, or cyclic`);
   if (Array.isArray(value)) return listToJson(value, path, depth);
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null)
-    return plainToJson(value as Record<string, unknown>, path, depth);
-  if (value instanceof Date) return tag('date', Number.isNaN(value.getTime()) ? null : value.toISOString());
-  if (value instanceof Map) {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (isPlain(prototype)) return plainToJson(value as Record<string, unknown>, path, depth);
+  if (types.isDate(value)) return tag('date', Number.isNaN(value.getTime()) ? null : value.toISOString());
+  if (types.isMap(value)) {
     const entries = [...value].map(([key, item], index) =>
       [key, item].map((part) => toJson(part, `${path}[${index}]`, depth + 1)),
     );
     return tag('map', entries);
   }
-  if (value instanceof Set) return tag('set', listToJson([...value], path, depth));
+  if (types.isSet(value)) return tag('set', listToJson([...value], path, depth));
   if (Buffer.isBuffer(value)) return tag('buffer', value.toString('base64'));
   if (prototype === Uint8Array.prototype) return tag('bytes', Buffer.from(value as Uint8Array).toString('base64'));
   throw refusal(path, `an instance of ${value.constructor?.name || 'a class'}`);
+}
+
+/** Also for objects of another realm: under Jest, what `fetch` and `structuredClone` return has an Object of its own. */
+function isPlain(prototype: object | null): boolean {
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function listToJson(list: readonly unknown[], path: string, depth: number): unknown[] {
