@@ -91,6 +91,17 @@ describe.each(['embedded', 'standalone', 'sentinel', 'cluster'] as const)('a cac
     expect(await cache.getOrSet('raced', () => 'again')).toBe('set');
   });
 
+  it('a loader that asks for its own key does not wait for itself', async () => {
+    const { cache } = await connect();
+    let depth = 0;
+    const load = async (): Promise<string> => (depth++ < 3 ? `${depth}${await cache.getOrSet('loop', load)}` : 'end');
+
+    const outcome = await outcomeOf(cache.getOrSet('loop', load));
+
+    expect(outcome.value).toBe('123end');
+    expect(outcome.tookMs).toBeLessThan(1_000);
+  });
+
   it('deletes many keys in one call', async () => {
     const { cache } = await connect();
     const keys = Array.from({ length: 40 }, (_, index) => ['many', index] as const);
@@ -155,6 +166,26 @@ describe('two processes on one Redis', () => {
       expect(await cache.getOrSet(key, () => 'loaded')).toBe('loaded');
       expect(await cache.get(key)).toBe('loaded');
     }
+  });
+});
+
+describe('a cache whose Redis is full', () => {
+  it('serves what is there, loads the rest, and says so once', async () => {
+    const server = await startStandalone();
+    const warnings: string[] = [];
+    const note = (line: unknown): void => void warnings.push(String(line));
+    const { cache, app } = await openCache({ mode: 'standalone', url: server.url });
+    app.useLogger({ log: () => undefined, warn: note, error: note });
+    await cache.set('there', 'cached');
+    await server.configSet('maxmemory', 1);
+
+    expect(await cache.getOrSet('there', () => 'loaded')).toBe('cached');
+    expect(await cache.getOrSet('absent', () => 'loaded')).toBe('loaded');
+    expect(await cache.getOrSet('absent', () => 'loaded again')).toBe('loaded again');
+    await expect(cache.set('absent', 'x')).rejects.toThrow('OOM');
+
+    expect(warnings.filter((line) => line.includes('OOM'))).toHaveLength(1);
+    await server.stop();
   });
 });
 

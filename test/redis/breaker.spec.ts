@@ -1,5 +1,5 @@
 import { RedisUnreachableError } from '@nuthatch/redis';
-import { startStandalone, type RedisServer } from '../harness/index.js';
+import { startProxy, startStandalone, type RedisServer } from '../harness/index.js';
 import { closeConnections, openConnection, outcomeOf, untilUp } from './open-connection.js';
 
 describe('the circuit breaker of a connection', () => {
@@ -63,6 +63,58 @@ describe('the circuit breaker of a connection', () => {
     expect(other.error?.message).toContain('calls fail at once');
     expect(other.error).toMatchObject({ code: 'REDIS_UNREACHABLE', outcome: 'not-executed' });
     await expect(connection.client.get('key')).rejects.toThrow('calls fail at once');
+  });
+
+  it('closes at once when the probe succeeds', async () => {
+    const proxy = await startProxy(server);
+    // Replies that come too late: the link lives, so that only a probe can find out that they are in time again.
+    const { connection } = await openConnection({
+      mode: 'standalone',
+      url: `redis://${proxy.host}:${proxy.port}`,
+      commandTimeout: '100ms',
+      silenceTimeout: '10s',
+      breaker: { resetAfter: '300ms' },
+    });
+    await untilUp(connection);
+    proxy.delay(150);
+    for (let call = 0; call < 5; call++) await outcomeOf(connection.client.get('key'));
+    expect(connection.state).toBe('down');
+    proxy.delay(0);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+
+    await expect(connection.client.get('key')).resolves.toBeNull();
+
+    expect(connection.state).toBe('ready');
+    await expect(connection.client.get('key')).resolves.toBeNull();
+    await closeConnections();
+    await proxy.stop();
+  });
+
+  it('is probed by the next call, a whole pipeline at that, once a late reply shows that the server was only slow', async () => {
+    const proxy = await startProxy(server);
+    const { connection } = await openConnection({
+      mode: 'standalone',
+      url: `redis://${proxy.host}:${proxy.port}`,
+      commandTimeout: '100ms',
+      silenceTimeout: '10s',
+    });
+    await untilUp(connection);
+    proxy.delay(300);
+    await Promise.all(Array.from({ length: 20 }, () => outcomeOf(connection.client.get('key'))));
+    expect(connection.state).toBe('down');
+    proxy.delay(0);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+
+    const replies = await connection.client.pipeline().set('key', 'value').get('key').get('none').exec();
+
+    expect(replies).toEqual([
+      [null, 'OK'],
+      [null, 'value'],
+      [null, null],
+    ]);
+    expect(connection.state).toBe('ready');
+    await closeConnections();
+    await proxy.stop();
   });
 
   it('is not opened by replies that are errors', async () => {

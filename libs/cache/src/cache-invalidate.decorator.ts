@@ -1,6 +1,6 @@
 import type { AsyncMethod, AsyncMethodDecorator } from '@nuthatch/redis/internal';
 import { aroundCachedMethod } from './cache-decorator-wiring.js';
-import type { CacheKey } from './cache-key.js';
+import { cacheKeyText, type CacheKey } from './cache-key.js';
 
 export interface CacheInvalidateOptions<M extends AsyncMethod> {
   /** The keys to delete, or a function that makes them from the arguments of the call. */
@@ -20,6 +20,8 @@ export function CacheInvalidate<M extends AsyncMethod = AsyncMethod>(
     const { keys } = options;
     // Before the method runs: it may change the objects that the keys are made of.
     const doomed = typeof keys === 'function' ? keys(...(call.args as Parameters<M>)) : keys;
+    // A key that cannot be is found out now, while nothing has happened yet.
+    doomed.forEach(cacheKeyText);
     const result = await call.proceed();
     await wiring.cache.delete(...doomed);
     return result;

@@ -3,6 +3,7 @@ import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
 import { CacheKeyError, CacheOptionsError, CacheValueError } from './cache.errors.js';
 import { resolveCacheOptions, type CacheEntryOptions, type CacheModuleOptions } from './cache.options.js';
 import { CacheService } from './cache.service.js';
+import type { CacheRead } from './drivers/cache-driver.js';
 import { MemoryCacheDriver } from './drivers/memory.driver.js';
 
 interface User {
@@ -387,6 +388,59 @@ describe('A load', () => {
 
     expect(await slow.result).toBe('late');
     expect(await cache.get('user:1')).toBeUndefined();
+  });
+});
+
+describe('While a deletion or a set is on its way', () => {
+  const NAME = 'app:cache:default:user:1';
+
+  /** Lets the next such operation of the store wait until the returned function is called. */
+  function hold(operation: 'delete' | 'set'): () => void {
+    let release: (() => void) | undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const perform = driver[operation].bind(driver) as (...args: unknown[]) => Promise<never>;
+    jest.spyOn(driver, operation).mockImplementationOnce(async (...args: unknown[]) => {
+      await released;
+      return perform(...args);
+    });
+    return release!;
+  }
+
+  it.each([
+    ['deletion', 'delete', () => cache.delete('user:1')],
+    ['set', 'set', () => cache.set('user:1', 'set')],
+  ] as const)('nobody joins a load of before the %s', async (_, operation, act) => {
+    const stale = await beginLoad<string>('user:1');
+    const release = hold(operation);
+
+    const acting = act();
+    const later = cache.getOrSet('user:1', () => 'fresh');
+    stale.finish('stale');
+
+    expect(await later).toBe('fresh');
+    release();
+    await acting;
+    expect(await cache.get('user:1')).not.toBe('stale');
+  });
+
+  it.each([
+    ['deletion', 'delete', () => cache.delete('user:1'), 'fresh'],
+    ['set', 'set', () => cache.set('user:1', 'set'), 'set'],
+  ] as const)('what is read then reaches nobody who asks after the %s', async (_, operation, act, expected) => {
+    await driver.set(NAME, '"old"', 60_000);
+    const release = hold(operation);
+    const acting = act();
+    let answer: ((read: CacheRead) => void) | undefined;
+    jest.spyOn(driver, 'getOrLease').mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
+    const during = cache.getOrSet('user:1', neverLoads);
+
+    release();
+    await acting;
+    const after = cache.getOrSet('user:1', () => 'fresh');
+    answer!({ state: 'hit', value: '"old"' });
+
+    expect(await after).toBe(expected);
+    expect(await during).toBe('old');
   });
 });
 

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
+import { Logger } from '@nestjs/common';
 import { CodecError, RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
 import { cacheKeyText, type CacheKey } from './cache-key.js';
 import { CacheValueError } from './cache.errors.js';
@@ -28,6 +30,10 @@ const UNREADABLE = Symbol('unreadable');
  */
 export class CacheService {
   readonly #flights = new SingleFlight<string | undefined>();
+  /** The keys whose loaders the current call runs inside of. */
+  readonly #loading = new AsyncLocalStorage<ReadonlySet<string>>();
+  readonly #logger = new Logger('Cache');
+  readonly #reported = new Set<string>();
 
   constructor(
     private readonly driver: CacheDriver,
@@ -64,6 +70,10 @@ export class CacheService {
   ): Promise<T> {
     const name = this.#name(key);
     const entry = resolveEntryOptions(options, this.options);
+    if (this.#flights.has(name) && this.#loading.getStore()?.has(name)) {
+      // A loader that asks for its own key would wait for itself.
+      return load({ key: name });
+    }
     const flight = (): Promise<string | undefined> => this.#flights.run(name, () => this.#getOrLoad(name, load, entry));
     const text = await flight();
     if (text === undefined) return undefined as T;
@@ -71,7 +81,7 @@ export class CacheService {
     const value = this.#decode<T>(text);
     if (value !== UNREADABLE) return value;
     // Something that the codec did not write stands under the key: it goes, and the loader has its turn.
-    await this.driver.delete([name]);
+    await this.#read(() => this.driver.delete([name]), entry);
     const loaded = await flight();
     return loaded === undefined ? (undefined as T) : (this.options.codec.decode(loaded) as T);
   }
@@ -129,7 +139,8 @@ export class CacheService {
     if (read?.state === 'hit') return read.value;
     const leased = read?.state === 'leased';
     try {
-      const value = await load({ key: name });
+      const keys = new Set(this.#loading.getStore()).add(name);
+      const value = await this.#loading.run(keys, async () => load({ key: name }));
       const text = value === undefined ? undefined : this.#encode(name, value);
       if (leased) await this.#settleLease(name, token, text, entry.ttlMs);
       return text;
@@ -145,7 +156,7 @@ export class CacheService {
       if (text === undefined) await this.driver.abandon(name, token);
       else await this.driver.fill(name, token, text, ttlMs);
     } catch (error) {
-      if (!isOutage(error)) throw error;
+      if (!this.#isTroubleOfRedis(error)) throw error;
     }
   }
 
@@ -153,9 +164,20 @@ export class CacheService {
     try {
       return await read();
     } catch (error) {
-      if (onOutage === 'load' && isOutage(error)) return undefined;
+      if (onOutage === 'load' && this.#isTroubleOfRedis(error)) return undefined;
       throw error;
     }
+  }
+
+  /** An error reply (a full server, missing permissions) is trouble that lasts, so each kind is reported once. */
+  #isTroubleOfRedis(error: unknown): boolean {
+    if (error instanceof RedisUnreachableError || error instanceof RedisTimeoutError) return true;
+    if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
+    const kind = error.message.split(' ', 1)[0]!;
+    if (!this.#reported.has(kind))
+      this.#logger.warn(`Redis refuses what the cache asks for, so it caches less or nothing: ${error.message}`);
+    this.#reported.add(kind);
+    return true;
   }
 
   #name(key: CacheKey): string {
@@ -184,8 +206,4 @@ export class CacheService {
       throw error;
     }
   }
-}
-
-function isOutage(error: unknown): boolean {
-  return error instanceof RedisUnreachableError || error instanceof RedisTimeoutError;
 }

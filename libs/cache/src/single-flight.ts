@@ -13,6 +13,10 @@ export class SingleFlight<T> {
     return flight;
   }
 
+  has(key: string): boolean {
+    return this.#flights.has(key);
+  }
+
   /** Whoever comes from now on does not join the run that is under way. */
   forget(key: string): void {
     this.#flights.delete(key);

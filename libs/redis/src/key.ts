@@ -4,7 +4,7 @@ export type KeySegment = string | number | bigint | boolean;
 
 const MAX_BYTES = 1_024;
 // The separator and the escape itself, what would choose a hash slot, what a glob pattern means, white space and controls.
-const SPECIAL = /[%:{}*?[\]\\^\u0000-\u0020\u007f]/g;
+const SPECIAL = /[%:{}*?[\]\\^\u0000-\u0020\u007f-\u009f]/g;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**

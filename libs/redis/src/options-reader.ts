@@ -96,10 +96,22 @@ export class OptionsReader {
     }
     return value.map((item: unknown, index) => {
       const reader = new OptionsReader(item, `${this.path}.${name}[${index}]`, this.mistakes);
-      const address = { host: reader.text('host', 'a host name or an IP address') ?? '', port: reader.port('port') };
+      const address = { host: reader.host(), port: reader.port('port') };
       reader.rejectUnknown();
       return address;
     });
+  }
+
+  host(): string {
+    const value = this.#get('host');
+    if (typeof value === 'string' && /^[^\s/@?#]+$/.test(value)) return value;
+    // Not quoted: people put whole URLs here, with a password.
+    this.#mistake(
+      'host',
+      typeof value === 'string' && value !== '' ? 'is no host' : `is ${kindOf(value)}`,
+      'Give a host name or an IP address.',
+    );
+    return '';
   }
 
   port(name: string): number {
@@ -169,7 +181,7 @@ function readRedisUrl(url: URL): RedisUrl | undefined {
   const password = decodeURIComponent(url.password) || undefined;
   if (url.protocol === 'unix:') {
     const db = url.searchParams.get('db');
-    if (url.pathname.length < 2 || (db !== null && !/^\d+$/.test(db))) return undefined;
+    if (url.host !== '' || url.pathname.length < 2 || (db !== null && !/^\d+$/.test(db))) return undefined;
     return {
       address: { path: decodeURIComponent(url.pathname) },
       username,
@@ -182,6 +194,7 @@ function readRedisUrl(url: URL): RedisUrl | undefined {
   if (!['redis:', 'rediss:'].includes(url.protocol) || !url.hostname || !/^\d*$/.test(db)) return undefined;
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const address = { host, port: url.port ? Number(url.port) : 6379 };
+  if (address.port === 0) return undefined;
   return { address, username, password, tls: url.protocol === 'rediss:', db: db === '' ? undefined : Number(db) };
 }
 

@@ -25,6 +25,9 @@ export function redisOptionsFromEnv(env: Environment = process.env): RedisModule
   const connections: Record<string, RedisConnectionOptions> = { default: defaultConnection(env, shared, mistakes) };
   for (const [variable, url] of Object.entries(env)) {
     const name = NAMED_URL.exec(variable)?.[1]?.toLowerCase();
+    if (name === 'default' && url && connections['default']?.mode !== 'embedded') {
+      mistakes.push('REDIS_DEFAULT_URL names the connection "default" once more. Keep one of the variables.');
+    }
     if (name && url) connections[name] = { mode: 'standalone', url, ...timeouts(env) };
   }
   throwAll(mistakes, { connections });

@@ -44,6 +44,11 @@ export class CircuitBreaker {
     return 'probe';
   }
 
+  /** Lets the next call probe without waiting any longer. */
+  probeNow(): void {
+    this.#openedAt = -Infinity;
+  }
+
   succeed(): void {
     this.#failures = 0;
     this.#set('closed');

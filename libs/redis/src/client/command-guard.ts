@@ -7,6 +7,9 @@ import { redact } from './redact.js';
 // More than this waiting for a connection is an outage with a backlog; failing early is kinder than failing late.
 const MAX_WAITING = 10_000;
 
+// ioredis renews the subscriptions of a client just before it says that it is ready, which is what closes the breaker.
+const RESUBSCRIBE = new Set(['subscribe', 'psubscribe', 'ssubscribe']);
+
 export interface CommandGuardOptions {
   readonly connection: string;
   readonly commandTimeoutMs: number;
@@ -29,6 +32,8 @@ export type Admission = 'first' | 'again' | 'refused';
 export class CommandGuard {
   readonly breaker: CircuitBreaker | undefined;
   readonly #queues = new Map<number, DeadlineQueue>();
+  /** The place in its pipeline of the command that passed last as a probe. */
+  #probe: number | undefined;
   #closed = false;
 
   constructor(private readonly options: CommandGuardOptions) {
@@ -43,13 +48,14 @@ export class CommandGuard {
     // The promise is replaced when a pipeline is tried again, so a stale mark does not count.
     if (command[GUARDED] === command.promise) return command.isSettled ? 'refused' : 'again';
     command[GUARDED] = command.promise;
-    const refusal = this.#refusal(linkReady);
+    const refusal = this.#refusal(command, linkReady);
     if (refusal) {
       command.reject(refusal);
       return 'refused';
     }
     const reject = command.reject;
     command.reject = (error) => reject.call(command, this.#translate(command, error));
+    if (this.breaker?.state === 'half-open') this.#watchProbe(command, this.breaker);
     const timeoutMs = command[TIMEOUT] ?? this.#defaultTimeout(command);
     if (timeoutMs !== Infinity) this.#queueFor(timeoutMs).add(command);
     return 'first';
@@ -68,19 +74,39 @@ export class CommandGuard {
     for (const queue of this.#queues.values()) queue.stop();
   }
 
-  #refusal(linkReady: boolean): RedisUnreachableError | undefined {
+  #refusal(command: GuardedCommand, linkReady: boolean): RedisUnreachableError | undefined {
     const { connection } = this.options;
     if (this.#closed) return new RedisUnreachableError(connection, 'it is closed.', 'not-executed');
-    const admission = this.breaker?.admit() ?? 'pass';
-    if (admission === 'refuse') {
+    if (!linkReady && this.#waiting() >= MAX_WAITING) {
+      return new RedisUnreachableError(connection, `${MAX_WAITING} commands wait for it already.`, 'not-executed');
+    }
+    // Last: what the breaker lets through as its probe must go ahead.
+    const admission = RESUBSCRIBE.has(command.name) ? 'pass' : (this.breaker?.admit() ?? 'pass');
+    if (admission === 'probe') this.#probe = command.pipelineIndex;
+    if (admission === 'refuse' && !this.#continuesProbe(command)) {
       const retry = this.breaker!.retryAfterMs;
       const reason = `calls fail at once after ${this.breaker!.failures} failures in a row; next try in ${retry}ms.`;
       return new RedisUnreachableError(connection, reason, 'not-executed');
     }
-    if (!linkReady && this.#waiting() >= MAX_WAITING) {
-      return new RedisUnreachableError(connection, `${MAX_WAITING} commands wait for it already.`, 'not-executed');
-    }
     return undefined;
+  }
+
+  /** The commands of a pipeline probe together: letting only its first one pass would break it in two. */
+  #continuesProbe({ pipelineIndex }: GuardedCommand): boolean {
+    if (this.breaker?.state !== 'half-open' || pipelineIndex === undefined || this.#probe !== pipelineIndex - 1)
+      return false;
+    this.#probe = pipelineIndex;
+    return true;
+  }
+
+  /** Whatever becomes of the probe, the breaker must hear of it: nobody else may pass until then. */
+  #watchProbe(command: GuardedCommand, breaker: CircuitBreaker): void {
+    command.promise.then(
+      () => breaker.succeed(),
+      () => {
+        if (breaker.state === 'half-open') breaker.fail();
+      },
+    );
   }
 
   #defaultTimeout(command: GuardedCommand): number {

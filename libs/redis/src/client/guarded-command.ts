@@ -18,7 +18,7 @@ export interface GuardedCommand {
   readonly isResolved: boolean;
   readonly isSettled: boolean;
   readonly promise: Promise<unknown>;
-  readonly pipelineIndex?: number;
+  readonly pipelineIndex?: number | undefined;
   readonly inTransaction: boolean;
   reject(error: unknown): void;
   extractBlockingTimeout(): number | null | undefined;

@@ -27,7 +27,6 @@ export class GuardedRedis extends Redis {
       // default, or with autoResend off, ioredis 6.0.0 leaves some of these promises pending for ever.
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
-      autoResubscribe: false,
     });
     this.#guard = guard;
     watchSilence(this, silenceMs);

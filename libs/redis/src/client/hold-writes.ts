@@ -7,6 +7,8 @@ const HOLD_AT_MOST = 64 * 1_024;
  * Makes all that is written to the socket in one tick leave in one system call. Commands of concurrent callers so reach
  * Redis together, which costs Redis one read and one write for all of them; a lone command leaves just as soon as before.
  * Text is joined rather than corked: one string of many commands is written in half the time of a list of strings.
+ *
+ * @param socket one that is connecting or connected: `connect()` puts the write of its class back
  */
 export function holdWrites(socket: Socket): Socket {
   const { write, end } = socket;

@@ -62,6 +62,7 @@ describe('A value in the JSON codec', () => {
       { id: 1, name: 'Ada', tags: ['a', null], ok: true },
       '{"id":1,"name":"Ada","tags":["a",null],"ok":true}',
     ],
+    ['a property with a $ beside others', { currency: 'USD', $: 5 }, '{"currency":"USD","$":5}'],
     ['a date', new Date('2026-01-01T00:00:00Z'), '{"$date":"2026-01-01T00:00:00.000Z"}'],
     ['a bigint', { id: 10n }, '{"id":{"$bigint":"10"}}'],
     ['NaN', [Number.NaN], '[{"$number":"NaN"}]'],
@@ -238,6 +239,12 @@ describe('A text that the JSON codec has not written', () => {
 
     expect(error).toBeInstanceOf(CodecError);
     expect(error.message).not.toMatch(/"s3cret/);
+  });
+
+  it('because its tag is from a newer version is refused by the name of that tag', () => {
+    expect(() => jsonCodec.decode('{"a":{"$duration":"PT1S"}}')).toThrow(
+      'The stored value has the unknown tag "$duration".',
+    );
   });
 
   it('may not smuggle in a prototype', () => {

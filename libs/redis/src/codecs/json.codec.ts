@@ -8,7 +8,8 @@ const MAX_DEPTH = 200;
 /**
  * JSON that any language can read, with tags such as `{"$date": "2026-01-01T00:00:00.000Z"}` for what JSON lacks: Date,
  * bigint, Map, Set, Buffer, Uint8Array, NaN, the infinities, -0, and undefined in a list. Properties that are undefined
- * are left out, as JSON does. Functions, symbols, cycles and instances of other classes are refused.
+ * are left out, as JSON does. Functions, symbols, cycles and instances of other classes are refused; what extends Array,
+ * Map, Set or Date comes back as the plain type.
  */
 export const jsonCodec: Codec = {
   name: 'json',

@@ -10,6 +10,7 @@ import { runCommand, runScript, type CommandArgument, type RunOptions } from '..
 import { readTopology } from './topology.js';
 import { ConnectionStatus } from './connection-status.js';
 import { followMasters } from './failover-watch.js';
+import { watchForReply } from './reply-watch.js';
 import { createClient } from './create-client.js';
 import { SideLinks } from '../links/side-links.js';
 import type { InvalidationTracker } from '../links/invalidation-tracker.js';
@@ -28,6 +29,8 @@ export class ServerConnection implements RedisConnection {
   readonly #status: ConnectionStatus;
   readonly #hold = new ProcessHold();
   readonly #links: SideLinks;
+  /** A server that says anything at all while the breaker is open was slow, not gone: the next call may try it. */
+  readonly #watchForReply: () => void;
   #lastError: Error | undefined;
   #attempts = 0;
   #closing = false;
@@ -55,6 +58,7 @@ export class ServerConnection implements RedisConnection {
     };
     this.client = createClient(options, context, this.#guard);
     this.#links = new SideLinks(name, options, context, this.client);
+    this.#watchForReply = watchForReply(this.client, () => this.#guard.breaker?.probeNow());
     this.#watch(context);
   }
 
@@ -166,6 +170,7 @@ export class ServerConnection implements RedisConnection {
 
   #breakerChanged(): void {
     if (this.#guard.breaker?.state === 'open') {
+      this.#watchForReply();
       this.#status.down(`${this.#guard.breaker.failures} calls in a row have failed.`);
     } else if (this.#guard.breaker?.state === 'closed' && this.client.status === 'ready') {
       this.#status.up();

@@ -71,7 +71,8 @@ export class SideLinks {
       this.#options.mode === 'cluster'
         ? nodeOptions(this.#options, context, address)
         : singleOptions(this.#options, context);
-    const link = new GuardedRedis({ ...own, ...extra }, this.#guard(), LINK_SILENCE_MS);
+    // The links renew what they need themselves, and know when they have done so.
+    const link = new GuardedRedis({ ...own, ...extra, autoResubscribe: false }, this.#guard(), LINK_SILENCE_MS);
     this.#watch(link);
     return link;
   }
