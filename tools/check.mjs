@@ -1,7 +1,8 @@
-// `npm run check`: types, lint, format, import boundaries and unit specs. Stops at the first that fails.
+// `npm run check`: types (also of the examples in the docs), lint, format, import boundaries and unit specs. Stops at the first that fails.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { examplesCompile } from './docs-examples.mjs';
 import { brokenBoundaries } from './import-boundaries.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -9,6 +10,7 @@ const resolve = createRequire(import.meta.url).resolve;
 const bin = (name) => path.join(root, 'node_modules', '.bin', name);
 
 run('types', process.execPath, [resolve('typescript/bin/tsc'), '-p', 'tsconfig.check.json']);
+step('examples in the docs', () => examplesCompile(root));
 run('lint', bin('oxlint'), ['--deny-warnings', 'libs', 'apps', 'test', 'tools']);
 run('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
 step('import boundaries', () => {
