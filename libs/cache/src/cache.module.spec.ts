@@ -2,14 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { Test, type TestingModule } from '@nestjs/testing';
-import { RedisModule, UnknownConnectionError } from '@nuthatch/redis';
+import { RedisModule, UnknownConnectionError, type OptionsFactory } from '@nuthatch/redis';
 import { CacheOptionsError } from './cache.errors.js';
-import {
-  CacheModule,
-  type CacheAsyncOptions,
-  type CacheModuleAsyncOptions,
-  type CacheOptionsFactory,
-} from './cache.module.js';
+import { CacheModule, type CacheModuleAsyncOptions } from './cache.module.js';
+import type { CacheModuleOptions } from './cache.options.js';
 import { CacheService } from './cache.service.js';
 
 const apps: TestingModule[] = [];
@@ -82,11 +78,11 @@ describe('CacheModule.forRoot()', () => {
 });
 
 describe('CacheModule.forRootAsync()', () => {
-  const options: CacheAsyncOptions = { namespace: 'v2' };
+  const options: CacheModuleOptions = { namespace: 'v2' };
 
   @Injectable()
-  class ShopOptions implements CacheOptionsFactory {
-    createCacheOptions(): CacheAsyncOptions {
+  class ShopOptions implements OptionsFactory<CacheModuleOptions> {
+    createOptions(): CacheModuleOptions {
       return options;
     }
   }

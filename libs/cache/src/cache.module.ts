@@ -1,14 +1,6 @@
-import {
-  Module,
-  type DynamicModule,
-  type InjectionToken,
-  type ModuleMetadata,
-  type OptionalFactoryDependency,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
-import { RedisConnections } from '@nuthatch/redis';
-import { joinKey, ServerConnection } from '@nuthatch/redis/internal';
+import { Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { RedisConnections, type AsyncModuleOptions } from '@nuthatch/redis';
+import { asyncOptionsProviders, joinKey, ServerConnection } from '@nuthatch/redis/internal';
 import { CacheDecoratorWiring } from './cache-decorator-wiring.js';
 import { CacheOptionsError } from './cache.errors.js';
 import { resolveCacheOptions, type CacheModuleOptions } from './cache.options.js';
@@ -16,22 +8,7 @@ import { CacheService } from './cache.service.js';
 import { MemoryCacheDriver } from './drivers/memory.driver.js';
 import { RedisCacheDriver } from './drivers/redis.driver.js';
 
-/** What a factory returns; `isGlobal` belongs beside the factory, where Nest can still obey it. */
-export type CacheAsyncOptions = Omit<CacheModuleOptions, 'isGlobal'>;
-
-/** For `useClass` and `useExisting`. */
-export interface CacheOptionsFactory {
-  createCacheOptions(): CacheAsyncOptions | Promise<CacheAsyncOptions>;
-}
-
-export interface CacheModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** @default true */
-  isGlobal?: boolean;
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  useFactory?: (...args: never[]) => CacheAsyncOptions | Promise<CacheAsyncOptions>;
-  useClass?: Type<CacheOptionsFactory>;
-  useExisting?: Type<CacheOptionsFactory>;
-}
+export type CacheModuleAsyncOptions = AsyncModuleOptions<Omit<CacheModuleOptions, 'isGlobal'>>;
 
 const OPTIONS = Symbol('@nuthatch/cache:options');
 
@@ -41,16 +18,17 @@ export class CacheModule {
   /** @throws CacheOptionsError that lists every wrong option. */
   static forRoot(options: CacheModuleOptions = {}): DynamicModule {
     resolveCacheOptions(options);
-    return assemble(options.isGlobal, { provide: OPTIONS, useValue: options });
+    return assemble(options.isGlobal, [{ provide: OPTIONS, useValue: options }]);
   }
 
-  /** The same with options from a factory, a class or an existing provider: exactly one of them. */
+  /** The same with options from a factory, a class or an existing provider. */
   static forRootAsync(options: CacheModuleAsyncOptions): DynamicModule {
-    return { ...assemble(options.isGlobal, ...asyncProviders(options)), imports: options.imports ?? [] };
+    const providers = asyncOptionsProviders(OPTIONS, options, (mistake) => new CacheOptionsError([mistake]));
+    return { ...assemble(options.isGlobal, providers), imports: options.imports ?? [] };
   }
 }
 
-function assemble(isGlobal = true, ...options: Provider[]): DynamicModule {
+function assemble(isGlobal = true, options: Provider[]): DynamicModule {
   const service: Provider = { provide: CacheService, inject: [OPTIONS, RedisConnections], useFactory: createService };
   return {
     module: CacheModule,
@@ -65,19 +43,4 @@ function createService(raw: CacheModuleOptions, connections: RedisConnections): 
   const connection = connections.get(options.connection);
   const driver = connection instanceof ServerConnection ? new RedisCacheDriver(connection) : new MemoryCacheDriver();
   return new CacheService(driver, options, `${joinKey([connections.namespace, 'cache', options.namespace])}:`);
-}
-
-function asyncProviders(options: CacheModuleAsyncOptions): Provider[] {
-  const { useFactory, useClass, useExisting, inject = [] } = options;
-  if ([useFactory, useClass, useExisting].filter(Boolean).length !== 1) {
-    throw new CacheOptionsError(['forRootAsync() needs exactly one of useFactory, useClass and useExisting.']);
-  }
-  if (useFactory) return [{ provide: OPTIONS, inject, useFactory }];
-  const source = (useClass ?? useExisting)!;
-  const factory: Provider = {
-    provide: OPTIONS,
-    inject: [source],
-    useFactory: (from: CacheOptionsFactory) => from.createCacheOptions(),
-  };
-  return useClass ? [useClass, factory] : [factory];
 }

@@ -1,9 +1,4 @@
-export {
-  CacheModule,
-  type CacheAsyncOptions,
-  type CacheModuleAsyncOptions,
-  type CacheOptionsFactory,
-} from './cache.module.js';
+export { CacheModule, type CacheModuleAsyncOptions } from './cache.module.js';
 export type { CacheEntryOptions, CacheModuleOptions } from './cache.options.js';
 export { CacheService, type LoadContext } from './cache.service.js';
 export type { CacheKey } from './cache-key.js';

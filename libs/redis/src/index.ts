@@ -1,9 +1,5 @@
-export {
-  RedisModule,
-  type RedisAsyncOptions,
-  type RedisModuleAsyncOptions,
-  type RedisOptionsFactory,
-} from './redis.module.js';
+export { RedisModule, type RedisModuleAsyncOptions } from './redis.module.js';
+export type { AsyncModuleOptions, OptionsFactory } from './async-options.js';
 export {
   type Address,
   type ClusterConnectionOptions,

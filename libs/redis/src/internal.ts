@@ -1,5 +1,6 @@
 // For the sibling libs of the suite only: what is here may change in any release.
 export { aroundMethod, type AsyncMethod, type AsyncMethodDecorator, type MethodCall } from './around-method.js';
+export { asyncOptionsProviders } from './async-options.js';
 export { parseBytes } from './byte-size.js';
 export { parseDuration } from './duration.js';
 export { escapeGlob, escapeSegment, joinKey, type KeySegment } from './key.js';

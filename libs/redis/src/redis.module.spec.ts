@@ -6,12 +6,9 @@ import { Cluster, Redis } from 'ioredis';
 import { InjectRedis } from './inject-redis.decorator.js';
 import { RedisConnections } from './redis-connections.js';
 import { EmbeddedConnectionError, RedisOptionsError, UnknownConnectionError } from './redis.errors.js';
-import {
-  RedisModule,
-  type RedisAsyncOptions,
-  type RedisModuleAsyncOptions,
-  type RedisOptionsFactory,
-} from './redis.module.js';
+import { RedisModule, type RedisModuleAsyncOptions } from './redis.module.js';
+import type { RedisModuleOptions } from './redis.options.js';
+import type { OptionsFactory } from './async-options.js';
 import { getRedisToken } from './redis.tokens.js';
 
 const apps: TestingModule[] = [];
@@ -172,11 +169,11 @@ describe('RedisModule in an application of several modules', () => {
 });
 
 describe('RedisModule.forRootAsync()', () => {
-  const options: RedisAsyncOptions = { namespace: 'shop', connections: { default: { mode: 'embedded' } } };
+  const options: RedisModuleOptions = { namespace: 'shop', connections: { default: { mode: 'embedded' } } };
 
   @Injectable()
-  class ShopOptions implements RedisOptionsFactory {
-    createRedisOptions(): RedisAsyncOptions {
+  class ShopOptions implements OptionsFactory<RedisModuleOptions> {
+    createOptions(): RedisModuleOptions {
       return options;
     }
   }

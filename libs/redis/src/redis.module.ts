@@ -1,39 +1,17 @@
-import {
-  Module,
-  type DynamicModule,
-  type FactoryProvider,
-  type InjectionToken,
-  type ModuleMetadata,
-  type OptionalFactoryDependency,
-  type Provider,
-  type Type,
-} from '@nestjs/common';
+import { Module, type DynamicModule, type FactoryProvider, type Provider } from '@nestjs/common';
+import { asyncOptionsProviders, type AsyncModuleOptions } from './async-options.js';
 import { RedisConnections } from './redis-connections.js';
 import { EmbeddedConnectionError, RedisOptionsError, UnknownConnectionError } from './redis.errors.js';
 import { resolveRedisOptions, type RedisModuleOptions } from './redis.options.js';
 import { getRedisToken } from './redis.tokens.js';
 import { unavailableClient } from './unavailable-client.js';
 
-/** What a factory returns; `isGlobal` belongs beside the factory, where Nest can still obey it. */
-export type RedisAsyncOptions = Omit<RedisModuleOptions, 'isGlobal'>;
-
-/** For `useClass` and `useExisting`. */
-export interface RedisOptionsFactory {
-  createRedisOptions(): RedisAsyncOptions | Promise<RedisAsyncOptions>;
-}
-
-export interface RedisModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** @default true */
-  isGlobal?: boolean;
+export interface RedisModuleAsyncOptions extends AsyncModuleOptions<Omit<RedisModuleOptions, 'isGlobal'>> {
   /**
    * The names that `@InjectRedis(name)` may ask for, beside `default`: Nest needs them before the factory has run.
    * @default []
    */
   injectable?: readonly string[];
-  inject?: (InjectionToken | OptionalFactoryDependency)[];
-  useFactory?: (...args: never[]) => RedisAsyncOptions | Promise<RedisAsyncOptions>;
-  useClass?: Type<RedisOptionsFactory>;
-  useExisting?: Type<RedisOptionsFactory>;
 }
 
 const OPTIONS = Symbol('@nuthatch/redis:options');
@@ -48,18 +26,18 @@ export class RedisModule {
    */
   static forRoot(options: RedisModuleOptions = {}): DynamicModule {
     const resolved = resolveRedisOptions(options);
-    return assemble(options.isGlobal, [...resolved.connections.keys()], { provide: OPTIONS, useValue: options });
+    return assemble(options.isGlobal, [...resolved.connections.keys()], [{ provide: OPTIONS, useValue: options }]);
   }
 
-  /** The same with options from a factory, a class or an existing provider: exactly one of them. */
+  /** The same with options from a factory, a class or an existing provider. */
   static forRootAsync(options: RedisModuleAsyncOptions): DynamicModule {
     const { isGlobal, injectable = [], imports = [] } = options;
-    const module = assemble(isGlobal, ['default', ...injectable], ...asyncProviders(options));
-    return { ...module, imports };
+    const providers = asyncOptionsProviders(OPTIONS, options, (mistake) => new RedisOptionsError([mistake]));
+    return { ...assemble(isGlobal, ['default', ...injectable], providers), imports };
   }
 }
 
-function assemble(isGlobal = true, names: readonly string[], ...options: Provider[]): DynamicModule {
+function assemble(isGlobal = true, names: readonly string[], options: Provider[]): DynamicModule {
   const connections: FactoryProvider = {
     provide: RedisConnections,
     inject: [OPTIONS],
@@ -80,24 +58,10 @@ function assemble(isGlobal = true, names: readonly string[], ...options: Provide
 
 function clientOf(all: RedisConnections, name: string): unknown {
   // `default` is injectable unasked, so its absence matters only to who uses it.
-  if (name === 'default' && !all.names().includes(name))
+  if (name === 'default' && !all.names().includes(name)) {
     return unavailableClient(new UnknownConnectionError(name, all.names()));
+  }
   const connection = all.get(name);
   if (connection.mode === 'embedded') return unavailableClient(new EmbeddedConnectionError(name, 'ioredis client'));
   return connection.client;
-}
-
-function asyncProviders(options: RedisModuleAsyncOptions): Provider[] {
-  const { useFactory, useClass, useExisting, inject = [] } = options;
-  if ([useFactory, useClass, useExisting].filter(Boolean).length !== 1) {
-    throw new RedisOptionsError(['forRootAsync() needs exactly one of useFactory, useClass and useExisting.']);
-  }
-  if (useFactory) return [{ provide: OPTIONS, inject, useFactory }];
-  const source = (useClass ?? useExisting)!;
-  const factory: FactoryProvider = {
-    provide: OPTIONS,
-    inject: [source],
-    useFactory: (from: RedisOptionsFactory) => from.createRedisOptions(),
-  };
-  return useClass ? [useClass, factory] : [factory];
 }

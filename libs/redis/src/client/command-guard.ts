@@ -1,14 +1,14 @@
 import { NuthatchError, RedisTimeoutError, RedisUnreachableError } from '../redis.errors.js';
 import { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './circuit-breaker.js';
 import { DeadlineQueue } from './deadline-queue.js';
-import { GUARDED, TIMEOUT, WRITTEN, type GuardedCommand } from './guarded-command.js';
+import { GUARDED, ON_REPLICA, TIMEOUT, WRITTEN, type GuardedCommand } from './guarded-command.js';
 import { redact } from './redact.js';
 
 // More than this waiting for a connection is an outage with a backlog; failing early is kinder than failing late.
 const MAX_WAITING = 10_000;
 
-// ioredis renews the subscriptions of a client just before it says that it is ready, which is what closes the breaker.
-const RESUBSCRIBE = new Set(['subscribe', 'psubscribe', 'ssubscribe']);
+// ioredis sends these itself after a reconnect, just before it says that the client is ready, which closes the breaker.
+const RENEWED = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'select']);
 
 export interface CommandGuardOptions {
   readonly connection: string;
@@ -32,8 +32,9 @@ export type Admission = 'first' | 'again' | 'refused';
 export class CommandGuard {
   readonly breaker: CircuitBreaker | undefined;
   readonly #queues = new Map<number, DeadlineQueue>();
-  /** The place in its pipeline of the command that passed last as a probe. */
-  #probe: number | undefined;
+  /** Of the command that came last: its place in its pipeline, and why it was refused. */
+  #lastPlace = 0;
+  #lastRefusal: string | undefined;
   #closed = false;
 
   constructor(private readonly options: CommandGuardOptions) {
@@ -48,15 +49,17 @@ export class CommandGuard {
     // The promise is replaced when a pipeline is tried again, so a stale mark does not count.
     if (command[GUARDED] === command.promise) return command.isSettled ? 'refused' : 'again';
     command[GUARDED] = command.promise;
+    // Nobody at ioredis looks at these promises, and a rejection that nobody looks at ends the process.
+    if (RENEWED.has(command.name)) command.promise.catch(() => 'the next connection renews it');
     const refusal = this.#refusal(command, linkReady);
     if (refusal) {
-      command.reject(refusal);
+      command.reject(new RedisUnreachableError(this.options.connection, refusal, 'not-executed'));
       return 'refused';
     }
     const reject = command.reject;
     command.reject = (error) => reject.call(command, this.#translate(command, error));
     if (this.breaker?.state === 'half-open') this.#watchProbe(command, this.breaker);
-    const timeoutMs = command[TIMEOUT] ?? this.#defaultTimeout(command);
+    const timeoutMs = Math.ceil(command[TIMEOUT] ?? this.#defaultTimeout(command));
     if (timeoutMs !== Infinity) this.#queueFor(timeoutMs).add(command);
     return 'first';
   }
@@ -74,29 +77,25 @@ export class CommandGuard {
     for (const queue of this.#queues.values()) queue.stop();
   }
 
-  #refusal(command: GuardedCommand, linkReady: boolean): RedisUnreachableError | undefined {
-    const { connection } = this.options;
-    if (this.#closed) return new RedisUnreachableError(connection, 'it is closed.', 'not-executed');
-    if (!linkReady && this.#waiting() >= MAX_WAITING) {
-      return new RedisUnreachableError(connection, `${MAX_WAITING} commands wait for it already.`, 'not-executed');
-    }
-    // Last: what the breaker lets through as its probe must go ahead.
-    const admission = RESUBSCRIBE.has(command.name) ? 'pass' : (this.breaker?.admit() ?? 'pass');
-    if (admission === 'probe') this.#probe = command.pipelineIndex;
-    if (admission === 'refuse' && !this.#continuesProbe(command)) {
-      const retry = this.breaker!.retryAfterMs;
-      const reason = `calls fail at once after ${this.breaker!.failures} failures in a row; next try in ${retry}ms.`;
-      return new RedisUnreachableError(connection, reason, 'not-executed');
-    }
-    return undefined;
+  /**
+   * A pipeline is written when the last of its commands is there, so the first decides for all of them. One that passed
+   * alone would never be written and yet be next in line for a reply: that of another caller.
+   */
+  #refusal(command: GuardedCommand, linkReady: boolean): string | undefined {
+    const place = command.pipelineIndex ?? 0;
+    const continues = place > 0 && place === this.#lastPlace + 1;
+    this.#lastPlace = place;
+    if (!continues) this.#lastRefusal = this.#decide(command, linkReady);
+    return this.#lastRefusal;
   }
 
-  /** The commands of a pipeline probe together: letting only its first one pass would break it in two. */
-  #continuesProbe({ pipelineIndex }: GuardedCommand): boolean {
-    if (this.breaker?.state !== 'half-open' || pipelineIndex === undefined || this.#probe !== pipelineIndex - 1)
-      return false;
-    this.#probe = pipelineIndex;
-    return true;
+  #decide(command: GuardedCommand, linkReady: boolean): string | undefined {
+    if (this.#closed) return 'it is closed.';
+    if (!linkReady && this.#waiting() >= MAX_WAITING) return `${MAX_WAITING} commands wait for it already.`;
+    // Last: what the breaker lets through as its probe must go ahead.
+    if (RENEWED.has(command.name) || this.breaker?.admit() !== 'refuse') return undefined;
+    const { failures, retryAfterMs } = this.breaker;
+    return `calls fail at once after ${failures} failures in a row; next try in ${retryAfterMs}ms.`;
   }
 
   /** Whatever becomes of the probe, the breaker must hear of it: nobody else may pass until then. */
@@ -112,7 +111,8 @@ export class CommandGuard {
   #defaultTimeout(command: GuardedCommand): number {
     const { commandTimeoutMs } = this.options;
     const blockMs = this.options.blocking ? command.extractBlockingTimeout() : undefined;
-    if (blockMs === undefined) return commandTimeoutMs;
+    // null: it could wait, and does not ask for it.
+    if (blockMs === undefined || blockMs === null) return commandTimeoutMs;
     return blockMs ? blockMs + commandTimeoutMs : Infinity;
   }
 
@@ -125,7 +125,7 @@ export class CommandGuard {
       this.#succeeded();
       return redact(error);
     }
-    if (!this.options.manyLinks || !command[WRITTEN]) this.breaker?.fail();
+    if (!this.options.manyLinks || !command[WRITTEN]) this.#failed(command);
     return this.#unreachable(linkFailureReason(error as Error, command), command, redact(error));
   }
 
@@ -143,16 +143,23 @@ export class CommandGuard {
     let queue = this.#queues.get(timeoutMs);
     if (!queue) {
       const expire = (command: GuardedCommand, blameless: boolean): void => this.#expire(command, timeoutMs, blameless);
-      queue = new DeadlineQueue(timeoutMs, () => this.#succeeded(), expire);
+      // The time that a call has left is seldom the same twice, so queues must not pile up.
+      const drop = (): unknown => timeoutMs !== this.options.commandTimeoutMs && this.#queues.delete(timeoutMs);
+      queue = new DeadlineQueue(timeoutMs, () => this.#succeeded(), expire, drop);
       this.#queues.set(timeoutMs, queue);
     }
     return queue;
   }
 
   #expire(command: GuardedCommand, timeoutMs: number, blameless: boolean): void {
-    if (!blameless) this.breaker?.fail();
+    if (!blameless) this.#failed(command);
     const outcome = command[WRITTEN] ? 'unknown' : 'not-executed';
     command.reject(new RedisTimeoutError(this.options.connection, command.name, timeoutMs, outcome));
+  }
+
+  /** A pipeline is one call; and a replica that is away says nothing about the master. */
+  #failed(command: GuardedCommand): void {
+    if (!command.pipelineIndex && !command[ON_REPLICA]) this.breaker?.fail();
   }
 
   #succeeded(): void {
@@ -172,7 +179,7 @@ export class CommandGuard {
 
 const LINK_FAILURE_NAMES = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ClusterAllFailedError']);
 const LINK_FAILURE_MESSAGES =
-  /^(Connection is (closed|aborted)|Stream isn't writeable|None of startup nodes|Cluster is|Cluster isn't|Too many Cluster redirections|All sentinels are unreachable|The server sent nothing)/;
+  /^(Connection is (closed|aborted)|Stream isn't writeable|None of startup nodes|Cluster is|Cluster isn't|Too many Cluster redirections|All sentinels are unreachable|The server sent nothing|Unknown RESP type)/;
 
 function linkFailureReason(error: Error, command: GuardedCommand): string {
   // Zero retries is how the client is told to fail early, so its advice to look at that option would mislead.

@@ -3,6 +3,8 @@ import { DEADLINE, type GuardedCommand } from './guarded-command.js';
 const COMPACT_AT = 1_024;
 // A timer this late means that the event loop was blocked.
 const STALL_MS = 100;
+// The most that a timer of Node can wait; it fires at once when asked for more.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Commands that share one timeout, in the order of their deadlines, under a single timer. Per command this costs a push
@@ -18,11 +20,13 @@ export class DeadlineQueue {
    * @param onSuccess called when commands are seen to have succeeded in time
    * @param onExpire called with each command that ran out of time; `blameless`: the server is not known to be the reason,
    *   because later commands have succeeded, or because this process itself stood still
+   * @param onEmpty called when the last of its commands is gone and the timer has stopped
    */
   constructor(
     private readonly timeoutMs: number,
     private readonly onSuccess: () => void,
     private readonly onExpire: (command: GuardedCommand, blameless: boolean) => void,
+    private readonly onEmpty: () => void = () => undefined,
   ) {}
 
   get size(): number {
@@ -70,7 +74,7 @@ export class DeadlineQueue {
 
   #arm(delayMs: number, now: number): void {
     this.#dueAt = now + delayMs;
-    this.#timer = setTimeout(this.#due, delayMs);
+    this.#timer = setTimeout(this.#due, Math.min(delayMs, LONGEST_TIMER_MS));
   }
 
   /** Timers run before sockets are read: after a pause of this process the replies may be waiting there already. */
@@ -97,5 +101,6 @@ export class DeadlineQueue {
     }
     const next = this.#commands[this.#head];
     if (next) this.#arm(Math.max(1, Math.ceil(next[DEADLINE]! - now)), now);
+    else this.onEmpty();
   };
 }

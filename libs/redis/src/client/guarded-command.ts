@@ -8,6 +8,8 @@ export const IDEMPOTENT = Symbol('@nuthatch/redis:idempotent');
 export const GUARDED = Symbol('@nuthatch/redis:guarded');
 /** Whether the command was written to a socket and has had no reply that says it was not run. */
 export const WRITTEN = Symbol('@nuthatch/redis:written');
+/** Whether it was sent to a replica beside the client, rather than to the server of the client. */
+export const ON_REPLICA = Symbol('@nuthatch/redis:on-replica');
 /** When the command must have settled, on the monotonic clock. */
 export const DEADLINE = Symbol('@nuthatch/redis:deadline');
 
@@ -26,6 +28,7 @@ export interface GuardedCommand {
   [IDEMPOTENT]?: boolean;
   [GUARDED]?: Promise<unknown>;
   [WRITTEN]?: boolean;
+  [ON_REPLICA]?: boolean;
   [DEADLINE]?: number;
 }
 

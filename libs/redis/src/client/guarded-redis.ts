@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Redis, type Command, type RedisOptions } from 'ioredis';
 import type { CommandGuard } from './command-guard.js';
-import { guarded, WRITTEN } from './guarded-command.js';
+import { guarded, ON_REPLICA, WRITTEN } from './guarded-command.js';
 import { isReadOnly } from './idempotent-commands.js';
 import { redact } from './redact.js';
 import { watchSilence } from './silence-watch.js';
@@ -11,11 +11,13 @@ type CommandItem = Parameters<Redis['handleReconnection']>[1];
 
 // ioredis sends these itself while it sets a connection up, before any command of a caller may pass.
 const HANDSHAKE = new Set(['auth', 'hello', 'select', 'client', 'readonly', 'info']);
+const REPLICA_RETRY_MS = 1_000;
 
 /** An ioredis client for one server or a Sentinel group, of which every command settles by its deadline. */
 export class GuardedRedis extends Redis {
   readonly #guard: CommandGuard;
   #replica: GuardedRedis | undefined;
+  #wantsReplica = false;
 
   /** @param silenceMs without a byte for this long while a reply is due the link counts as dead */
   constructor(redisOptions: RedisOptions, guard: CommandGuard, silenceMs: number) {
@@ -42,11 +44,14 @@ export class GuardedRedis extends Redis {
   }
 
   override sendCommand(command: Command, stream?: Stream): unknown {
-    if (this.status === 'connect' && HANDSHAKE.has(command.name)) return super.sendCommand(command, stream);
+    if (this.status === 'connect' && !stream && HANDSHAKE.has(command.name)) return super.sendCommand(command, stream);
     const ours = guarded(command);
     const ready = this.status === 'ready';
     if (this.#guard.admit(ours, ready) === 'refused') return ours.promise;
-    if (this.#replica?.status === 'ready' && !stream && isReadOnly(ours)) return this.#replica.sendCommand(command);
+    if (this.#replica?.status === 'ready' && !stream && isReadOnly(ours)) {
+      ours[ON_REPLICA] = true;
+      return this.#replica.sendCommand(command);
+    }
     if (ready) ours[WRITTEN] = true;
     return super.sendCommand(command, stream);
   }
@@ -55,19 +60,29 @@ export class GuardedRedis extends Redis {
   readFrom(replica: GuardedRedis): void {
     this.#replica = replica;
     replica.on('error', (error) => this.emit('replicaError', error));
+    // ioredis gives up where the sentinels know of no replica; one may come yet.
+    replica.on('end', () => setTimeout(() => this.#wantsReplica && this.#connectReplica(), REPLICA_RETRY_MS).unref());
   }
 
   override async connect(): Promise<void> {
-    this.#replica?.connect().catch((error) => this.emit('replicaError', error));
+    this.#wantsReplica = true;
+    this.#connectReplica();
     return super.connect();
   }
 
   override disconnect(reconnect = false): void {
-    if (!reconnect) this.#replica?.disconnect();
+    if (!reconnect) {
+      this.#wantsReplica = false;
+      this.#replica?.disconnect();
+    }
     super.disconnect(reconnect);
   }
 
   override handleReconnection(error: Error, item: CommandItem): void {
     super.handleReconnection(redact(error), item);
+  }
+
+  #connectReplica(): void {
+    this.#replica?.connect().catch((error) => this.emit('replicaError', error));
   }
 }

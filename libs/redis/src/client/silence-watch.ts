@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis';
 
 const LOOKS = 8;
+// The most that a timer of Node can wait; it fires at once when asked for more.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Destroys the socket of a client that has sent something and has received not a byte for `silenceMs`: a hung server, a
@@ -32,7 +34,7 @@ export function watchSilence(redis: Redis, silenceMs: number): void {
     stop();
     bytesRead = -1;
     silentLooks = 0;
-    timer = setInterval(look, Math.max(1, Math.ceil(silenceMs / LOOKS))).unref();
+    timer = setInterval(look, Math.min(Math.ceil(silenceMs / LOOKS), LONGEST_TIMER_MS)).unref();
   });
   redis.on('close', stop);
   redis.on('end', stop);

@@ -1,8 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
-
-const WATCH_EVERY_MS = 3_000;
-const RETRY_MS = 500;
+import { tendLink } from './tended-link.js';
 
 export type MessageListener = (message: Buffer, channel: string) => void;
 
@@ -14,9 +12,8 @@ export class Subscriber {
   readonly #events = new EventEmitter();
   readonly #channels = new EventEmitter();
   readonly #patterns = new EventEmitter();
-  readonly #watchdog: NodeJS.Timeout;
+  readonly close: () => void;
   #live = false;
-  #closed = false;
 
   constructor(private readonly client: Redis) {
     for (const emitter of [this.#events, this.#channels, this.#patterns]) emitter.setMaxListeners(0);
@@ -29,9 +26,7 @@ export class Subscriber {
     });
     client.on('ready', () => void this.#resume());
     client.on('close', () => this.#lose());
-    client.on('end', () => this.#closed || setTimeout(() => this.#connect(), RETRY_MS).unref());
-    this.#watchdog = setInterval(() => void this.#beat(), WATCH_EVERY_MS);
-    this.#watchdog.unref();
+    this.close = tendLink(client);
   }
 
   /** `gap`: messages may be missed from now on. `resumed`: every subscription is in place again. */
@@ -52,12 +47,6 @@ export class Subscriber {
   /** The same for a glob pattern. */
   psubscribe(pattern: string, listener: MessageListener): Promise<() => Promise<void>> {
     return this.#add(this.#patterns, pattern, listener, 'psubscribe', 'punsubscribe');
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearInterval(this.#watchdog);
-    this.client.disconnect();
   }
 
   async #add(
@@ -100,18 +89,5 @@ export class Subscriber {
     if (!this.#live) return;
     this.#live = false;
     this.#events.emit('gap');
-  }
-
-  async #beat(): Promise<void> {
-    if (this.client.status !== 'ready') return;
-    try {
-      await this.client.ping();
-    } catch {
-      // The silence watch has closed the socket, or is about to: `close` reports the gap.
-    }
-  }
-
-  #connect(): void {
-    if (!this.#closed && this.client.status === 'end') this.client.connect().catch(() => 'reported by the next "end"');
   }
 }
