@@ -102,6 +102,20 @@ describe.each(['embedded', 'standalone', 'sentinel', 'cluster'] as const)('a cac
     expect(outcome.tookMs).toBeLessThan(1_000);
   });
 
+  it('two loaders that ask for each other do not wait for each other', async () => {
+    const { cache } = await connect();
+    const { load: until, begun, finish } = heldLoad<void>();
+    const first = cache.getOrSet('a', async () => (await until(), `a${await cache.getOrSet('b', () => '-')}`));
+    const second = cache.getOrSet('b', async () => (await until(), `b${await cache.getOrSet('a', () => '-')}`));
+    await begun;
+
+    finish();
+    const outcome = await outcomeOf(Promise.all([first, second]));
+
+    expect(outcome.error).toBeUndefined();
+    expect(outcome.tookMs).toBeLessThan(1_000);
+  });
+
   it('deletes many keys in one call', async () => {
     const { cache } = await connect();
     const keys = Array.from({ length: 40 }, (_, index) => ['many', index] as const);

@@ -144,27 +144,62 @@ describe('links beside the commands', () => {
   );
 
   it('a blocking command may wait longer than the deadline of others, and holds none of them up', async () => {
-    const popped = outcomeOf(connection.blocking.blpop('queue', 2));
+    const popped = outcomeOf(connection.callBlocking('blpop', ['queue', 2], 2_000));
+    const other = outcomeOf(connection.callBlocking('blpop', ['other', 1], 1_000));
     const startedAt = performance.now();
     await sleep(50);
 
     expect(await connection.client.get('key')).toBeNull();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
-    expect((await popped).value).toBeNull();
+    expect(await other).toMatchObject({ value: null });
+    expect((await other).tookMs).toBeLessThan(1_600);
+    expect(await popped).toMatchObject({ value: null });
     expect((await popped).tookMs).toBeGreaterThan(1_500);
   });
 
-  it('a blocking command whose server hangs settles once the wait that it asked for is over', async () => {
-    await connection.blocking.ping();
-    const popped = outcomeOf(connection.blocking.blpop('queue', 1));
-    server.pause();
+  it('a blocking command that was rejected takes nothing off the list afterwards', async () => {
+    const popped = outcomeOf(connection.callBlocking('blpop', ['queue', 60], 100));
 
-    const outcome = await popped;
+    expect((await popped).error).toMatchObject({ code: 'REDIS_TIMEOUT', command: 'blpop' });
+    await eventually('Redis has let the client go', async () => {
+      return !String(await server.call('CLIENT', 'LIST')).includes('cmd=blpop');
+    });
+    await server.call('RPUSH', 'queue', 'job');
 
-    expect(outcome.error).toMatchObject({ code: 'REDIS_TIMEOUT', command: 'blpop' });
-    expect(outcome.tookMs).toBeGreaterThan(1_900);
-    expect(outcome.tookMs).toBeLessThan(2_600);
-    server.resume();
+    expect(await server.call('LLEN', 'queue')).toBe(1);
+    expect(await connection.callBlocking('blpop', ['queue', 1], 1_000)).toEqual(['queue', 'job']);
+  });
+
+  it.each(['hung', 'silent'] as const)(
+    'a blocking command settles once its wait is over, though the server is %s',
+    async (fault) => {
+      await connection.callBlocking('ping', [], 0);
+      const popped = outcomeOf(connection.callBlocking('blpop', ['queue', 1], 1_000));
+      if (fault === 'hung') server.pause();
+      else proxy.blackhole();
+
+      const outcome = await popped;
+
+      expect(outcome.error).toMatchObject({ code: 'REDIS_TIMEOUT', command: 'blpop' });
+      expect(outcome.tookMs).toBeGreaterThan(1_900);
+      expect(outcome.tookMs).toBeLessThan(2_600);
+      server.resume();
+      proxy.heal();
+      expect(await connection.callBlocking('ping', [], 1_000)).toBe('PONG');
+    },
+  );
+});
+
+describe('a blocking command on a Cluster', () => {
+  it('goes to the node that has its key', async () => {
+    const { connection } = await openConnection(sharedServers().cluster);
+    await untilUp(connection);
+    const keys = Array.from({ length: 12 }, (_, index) => uniqueKey(`queue-${index}`));
+
+    const popped = Promise.all(keys.map((key) => connection.callBlocking('blpop', [key, 5], 5_000)));
+    await Promise.all(keys.map((key) => connection.client.rpush(key, `job of ${key}`)));
+
+    expect(await popped).toEqual(keys.map((key) => [key, `job of ${key}`]));
   });
 });
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnectionOptions } from '@nuthatch/redis';
+import { RedisScript } from '@nuthatch/redis/internal';
 import {
   eventually,
   startCluster,
@@ -105,16 +106,40 @@ describe('what once went wrong', () => {
     expect(await server.call('DBSIZE')).toBe(0);
   });
 
-  it('XREAD without BLOCK on the blocking link has a deadline, too', async () => {
-    const { connection } = await connect({ commandTimeout: '300ms' });
-    await connection.blocking.ping();
-    server.pause();
+  it('one call may be given more time than a link may be silent', async () => {
+    const { connection } = await connect({ silenceTimeout: '300ms' });
+    await untilUp(connection);
 
-    const outcome = await outcomeOf(connection.blocking.xread('STREAMS', 'stream', '0'));
+    expect(await connection.call('blpop', ['queue', 1], { timeoutMs: 3_000 })).toBeNull();
+  });
 
-    expect(outcome.error).toMatchObject({ code: 'REDIS_TIMEOUT', command: 'xread' });
-    expect(outcome.tookMs).toBeLessThan(700);
-    server.resume();
+  it('a script and its text share one deadline', async () => {
+    const { connection } = await connect({ commandTimeout: '400ms' });
+    await untilUp(connection);
+    const script = new RedisScript('slow', 'return 1', 1);
+    proxy.delay(300);
+
+    const outcome = await outcomeOf(connection.run(script, ['key'], []));
+
+    expect(outcome.error).toMatchObject({ code: 'REDIS_TIMEOUT' });
+    expect(outcome.tookMs).toBeLessThan(550);
+  });
+
+  it('a server that was demoted behind its address is left for the one that is master now', async () => {
+    const replica = await startStandalone({ args: ['--replicaof', '127.0.0.1', String(server.port)] });
+    const other = await startProxy(replica);
+    const { connection } = await openConnection({ mode: 'standalone', url: `redis://${other.host}:${other.port}` });
+    await untilUp(connection);
+    const up = new Promise<void>((resolve) => connection.on('up', resolve));
+
+    await expect(connection.client.set('key', 'value')).rejects.toThrow('READONLY');
+    await up;
+    await expect(connection.client.set('key', 'value')).rejects.toThrow('READONLY');
+    expect(connection.state).toBe('ready');
+
+    await closeConnections();
+    await other.stop();
+    await replica.stop();
   });
 
   it('a silence timeout of a year means never', async () => {

@@ -39,7 +39,7 @@ try {
   if (usesLinks) {
     await redis.subscriber.subscribe('channel', () => undefined);
     redis.track(['app:']);
-    redis.blocking.blpop('queue', 0).catch((error) => console.log(error.code));
+    redis.callBlocking('blpop', ['queue', 60], 60_000).catch((error) => console.log(error.code));
   }
   console.log('running');
 } catch (error) {

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import { CodecError, RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
@@ -11,6 +10,7 @@ import {
   type ResolvedEntryOptions,
 } from './cache.options.js';
 import type { CacheDriver } from './drivers/cache-driver.js';
+import { LoadChain } from './load-chain.js';
 import { SingleFlight } from './single-flight.js';
 
 /** What a loader is given. */
@@ -30,8 +30,7 @@ const UNREADABLE = Symbol('unreadable');
  */
 export class CacheService {
   readonly #flights = new SingleFlight<string | undefined>();
-  /** The keys whose loaders the current call runs inside of. */
-  readonly #loading = new AsyncLocalStorage<ReadonlySet<string>>();
+  readonly #chain = new LoadChain();
   readonly #logger = new Logger('Cache');
   readonly #reported = new Set<string>();
 
@@ -70,11 +69,13 @@ export class CacheService {
   ): Promise<T> {
     const name = this.#name(key);
     const entry = resolveEntryOptions(options, this.options);
-    if (this.#flights.has(name) && this.#loading.getStore()?.has(name)) {
-      // A loader that asks for its own key would wait for itself.
-      return load({ key: name });
-    }
-    const flight = (): Promise<string | undefined> => this.#flights.run(name, () => this.#getOrLoad(name, load, entry));
+    // A loader that waited for its own load, by way of whatever other loads, would wait for ever.
+    if (this.#flights.has(name) && this.#chain.closesAt(name)) return load({ key: name });
+    const flight = (): Promise<string | undefined> =>
+      this.#chain.waiting(
+        name,
+        this.#flights.run(name, () => this.#getOrLoad(name, load, entry)),
+      );
     const text = await flight();
     if (text === undefined) return undefined as T;
     // Every caller decodes a copy of its own, whether it came first, joined, or hit.
@@ -138,15 +139,18 @@ export class CacheService {
     const read = await this.#read(() => this.driver.getOrLease(name, token, LEASE_MS), entry);
     if (read?.state === 'hit') return read.value;
     const leased = read?.state === 'leased';
+    // A loader that never returns must not take its key with it: who comes later loads again.
+    const stuck = setTimeout(() => this.#flights.forget(name), LEASE_MS).unref();
     try {
-      const keys = new Set(this.#loading.getStore()).add(name);
-      const value = await this.#loading.run(keys, async () => load({ key: name }));
+      const value = await this.#chain.run(name, async () => load({ key: name }));
       const text = value === undefined ? undefined : this.#encode(name, value);
       if (leased) await this.#settleLease(name, token, text, entry.ttlMs);
       return text;
     } catch (error) {
       if (leased) await this.#settleLease(name, token, undefined, entry.ttlMs);
       throw error;
+    } finally {
+      clearTimeout(stuck);
     }
   }
 

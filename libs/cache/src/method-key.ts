@@ -13,6 +13,7 @@ const READABLE = 64;
  */
 export class MethodKeys {
   readonly #classes = new Map<string, object>();
+  readonly #names = new WeakMap<object, string>();
 
   /** @throws CacheKeyError for arguments that have no stable text, and for two classes that cannot be told apart. */
   keyOf(call: MethodCall): CacheKey {
@@ -28,14 +29,16 @@ export class MethodKeys {
    * with the same source, too, differ only in what surrounds them, which no other process could tell.
    */
   #className(owner: Type, method: string): string {
+    const known = this.#names.get(owner);
+    if (known !== undefined) return known;
     const name = `${owner.name}@${hash(owner.toString()).slice(0, 8)}`;
-    const known = this.#classes.get(name);
-    if (known === undefined) this.#classes.set(name, owner);
-    else if (known !== owner) {
+    if (this.#classes.has(name)) {
       throw new CacheKeyError(
         `Two classes named ${owner.name} with the same source use @Cacheable() on ${method}() without a key. Give "key" in at least one of them.`,
       );
     }
+    this.#classes.set(name, owner);
+    this.#names.set(owner, name);
     return name;
   }
 }

@@ -15,7 +15,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  */
 export function joinKey(segments: readonly KeySegment[]): string {
   if (segments.length === 0) throw new RedisKeyError('A key has no segments. Give at least one.');
-  const key = segments.map(escapeSegment).join(':');
+  // Not map(), which passes over the holes of a list.
+  const key = Array.from(segments, escapeSegment).join(':');
   if (key.length > MAX_BYTES / 3 && Buffer.byteLength(key) > MAX_BYTES) {
     throw new RedisKeyError(
       `The key "${key.slice(0, 40)}..." has ${Buffer.byteLength(key)} bytes, more than ${MAX_BYTES}. Use a hash of its long part.`,

@@ -214,4 +214,10 @@ describe('Environment variables that cannot be read', () => {
     expect(mistakes).toHaveLength(2);
     expect(mistakes.join()).not.toContain('s3cret');
   });
+
+  it('does not take the port that Kubernetes announces for a service named redis', () => {
+    const options = redisOptionsFromEnv({ REDIS_PORT: 'tcp://10.0.0.11:6379' });
+
+    expect(options.connections).toEqual({ default: { mode: 'embedded' } });
+  });
 });

@@ -50,7 +50,9 @@ function defaultConnection(
   shared: ServerConnectionOptions,
   mistakes: string[],
 ): RedisConnectionOptions {
-  const { REDIS_URL, REDIS_CLUSTER_NODES, REDIS_SENTINEL_HOSTS, REDIS_SENTINEL_NAME, REDIS_HOST, REDIS_PORT } = env;
+  const { REDIS_URL, REDIS_CLUSTER_NODES, REDIS_SENTINEL_HOSTS, REDIS_SENTINEL_NAME, REDIS_HOST } = env;
+  // Kubernetes sets REDIS_PORT=tcp://10.0.0.11:6379 in every pod beside a service named "redis"; nobody means that.
+  const REDIS_PORT = env['REDIS_PORT']?.startsWith('tcp://') ? undefined : env['REDIS_PORT'];
   const db = env['REDIS_DB'] ? { db: wholeNumber(env, 'REDIS_DB', mistakes) } : {};
   if (REDIS_URL) return { mode: 'standalone', url: REDIS_URL, ...shared, ...db };
   if (REDIS_CLUSTER_NODES)

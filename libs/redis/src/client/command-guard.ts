@@ -17,8 +17,6 @@ export interface CommandGuardOptions {
   readonly breaker: CircuitBreakerOptions | false;
   /** Whether the client has a link per node: then losing one of them says nothing about the connection as a whole. */
   readonly manyLinks?: boolean;
-  /** Whether commands may wait on the server; their deadline then begins where the wait that they ask for ends. */
-  readonly blocking?: boolean;
   readonly onBreaker?: (state: BreakerState) => void;
 }
 
@@ -59,8 +57,7 @@ export class CommandGuard {
     const reject = command.reject;
     command.reject = (error) => reject.call(command, this.#translate(command, error));
     if (this.breaker?.state === 'half-open') this.#watchProbe(command, this.breaker);
-    const timeoutMs = Math.ceil(command[TIMEOUT] ?? this.#defaultTimeout(command));
-    if (timeoutMs !== Infinity) this.#queueFor(timeoutMs).add(command);
+    this.#queueFor(Math.ceil(command[TIMEOUT] ?? this.options.commandTimeoutMs)).add(command);
     return 'first';
   }
 
@@ -106,14 +103,6 @@ export class CommandGuard {
         if (breaker.state === 'half-open') breaker.fail();
       },
     );
-  }
-
-  #defaultTimeout(command: GuardedCommand): number {
-    const { commandTimeoutMs } = this.options;
-    const blockMs = this.options.blocking ? command.extractBlockingTimeout() : undefined;
-    // null: it could wait, and does not ask for it.
-    if (blockMs === undefined || blockMs === null) return commandTimeoutMs;
-    return blockMs ? blockMs + commandTimeoutMs : Infinity;
   }
 
   #translate(command: GuardedCommand, error: unknown): unknown {

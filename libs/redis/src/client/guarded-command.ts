@@ -23,7 +23,6 @@ export interface GuardedCommand {
   readonly pipelineIndex?: number | undefined;
   readonly inTransaction: boolean;
   reject(error: unknown): void;
-  extractBlockingTimeout(): number | null | undefined;
   [TIMEOUT]?: number;
   [IDEMPOTENT]?: boolean;
   [GUARDED]?: Promise<unknown>;

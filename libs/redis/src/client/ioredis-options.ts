@@ -12,6 +12,7 @@ const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MOST_MS = 500;
 // A wrong password does not get right by trying, and each try is a line in the server's ACL LOG.
 const RECONNECT_REFUSED_MS = 5_000;
+const READONLY_RECONNECT_EVERY_MS = 5_000;
 
 export interface ClientContext {
   readonly connectionName: string;
@@ -26,7 +27,7 @@ export function singleOptions(
   context: ClientContext,
   role: 'master' | 'slave' = 'master',
 ): RedisOptions {
-  const common = { ...commonOptions(resolved, context), db: resolved.db };
+  const common = { ...commonOptions(resolved, context), db: resolved.db, reconnectOnError: demotedServer() };
   if (resolved.mode === 'standalone') {
     return { ...common, ...resolved.address, Connector: standaloneConnector(context.hold) };
   }
@@ -78,6 +79,19 @@ export function reconnectDelay(attempt: number, context: ClientContext): number 
   if (context.isRefused()) return RECONNECT_REFUSED_MS;
   const delay = Math.min(RECONNECT_FIRST_MS * 2 ** (attempt - 1), RECONNECT_MOST_MS);
   return delay + Math.random() * RECONNECT_FIRST_MS;
+}
+
+/**
+ * A server that was demoted behind its name or address answers READONLY for ever; a new connection finds the new master.
+ * Not at every such error, or writes to what is a replica by intention would keep the connection down.
+ */
+function demotedServer(): (error: Error) => boolean {
+  let lastAt = -Infinity;
+  return ({ message }) => {
+    if (!/\bREADONLY\b/.test(message) || performance.now() - lastAt < READONLY_RECONNECT_EVERY_MS) return false;
+    lastAt = performance.now();
+    return true;
+  };
 }
 
 function commonOptions(resolved: ResolvedServerConnection, context: ClientContext): RedisOptions {

@@ -110,9 +110,13 @@ export class ServerConnection implements RedisConnection {
     return this.#links.track(prefixes);
   }
 
-  /** @internal For commands that wait on the server, such as BLPOP and XREADGROUP; made when first used. */
-  get blocking(): Redis | Cluster {
-    return this.#links.blocking;
+  /**
+   * @internal Sends a command that waits on the server, such as BLPOP or XREADGROUP, on a connection of its own.
+   *
+   * @param waitMs how long the command itself asks to wait
+   */
+  callBlocking(name: string, args: readonly CommandArgument[], waitMs: number): Promise<unknown> {
+    return this.#links.blocking.call(name, args, waitMs);
   }
 
   /** @internal Connects, without waiting for it. */

@@ -3,7 +3,7 @@ import type { ResolvedServerConnection } from '../redis.options.js';
 import { CommandGuard } from '../client/command-guard.js';
 import { GuardedRedis } from '../client/guarded-redis.js';
 import { nodeOptions, singleOptions, type ClientContext } from '../client/ioredis-options.js';
-import { createClient } from '../connections/create-client.js';
+import { BlockingPool } from './blocking-pool.js';
 import { InvalidationTracker } from './invalidation-tracker.js';
 import { Subscriber } from './subscriber.js';
 
@@ -14,17 +14,19 @@ const LINK_SILENCE_MS = 2_000;
 export class SideLinks {
   readonly #options: ResolvedServerConnection;
   #subscriber: Subscriber | undefined;
-  #blocking: Redis | Cluster | undefined;
+  #blocking: BlockingPool | undefined;
   readonly #trackers = new Set<InvalidationTracker>();
-  readonly #guards: CommandGuard[] = [];
+  /** Without a breaker: a link tries until it is closed, and nobody waits for it. */
+  readonly #guard: CommandGuard;
 
   constructor(
-    private readonly connection: string,
+    connection: string,
     options: ResolvedServerConnection,
     private readonly context: ClientContext,
     private readonly client: Redis | Cluster,
   ) {
     this.#options = options;
+    this.#guard = new CommandGuard({ connection, commandTimeoutMs: options.commandTimeoutMs, breaker: false });
   }
 
   get subscriber(): Subscriber {
@@ -32,16 +34,12 @@ export class SideLinks {
     return this.#subscriber;
   }
 
-  get blocking(): Redis | Cluster {
-    if (!this.#blocking) {
-      const context = { ...this.context, connectionName: `${this.context.connectionName}:blocking` };
-      this.#blocking = createClient(
-        { ...this.#options, silenceMs: Infinity },
-        context,
-        this.#guard({ blocking: true }),
-      );
-      this.#watch(this.#blocking);
-    }
+  get blocking(): BlockingPool {
+    this.#blocking ??= new BlockingPool(
+      this.#options.commandTimeoutMs,
+      (slot) => this.#ownerOf(slot),
+      (place) => this.#link('blocking', () => addressFrom(place)),
+    );
     return this.#blocking;
   }
 
@@ -56,9 +54,9 @@ export class SideLinks {
 
   close(): void {
     this.#subscriber?.close();
-    this.#blocking?.disconnect();
+    this.#blocking?.close();
     for (const tracker of this.#trackers) tracker.close();
-    for (const guard of this.#guards) guard.close();
+    this.#guard.close();
   }
 
   #link(
@@ -72,23 +70,11 @@ export class SideLinks {
         ? nodeOptions(this.#options, context, address)
         : singleOptions(this.#options, context);
     // The links renew what they need themselves, and know when they have done so.
-    const link = new GuardedRedis({ ...own, ...extra, autoResubscribe: false }, this.#guard(), LINK_SILENCE_MS);
-    this.#watch(link);
-    return link;
-  }
-
-  /** A link tells of its state by events of its own; its errors must only not be unhandled. */
-  #watch(link: Redis | Cluster): void {
-    link.on('error', (error: Error) => this.client.emit('linkError', error));
+    const link = new GuardedRedis({ ...own, ...extra, autoResubscribe: false }, this.#guard, LINK_SILENCE_MS);
+    // A link tells of its state by events of its own; its errors must only not be unhandled.
+    link.on('error', (error) => this.client.emit('linkError', error));
     link.on('reconnecting', () => this.context.hold.followReconnect(link));
-  }
-
-  /** No breaker: a link tries until it is closed, and nobody waits for it. */
-  #guard(options: { blocking?: boolean } = {}): CommandGuard {
-    const { commandTimeoutMs } = this.#options;
-    const guard = new CommandGuard({ connection: this.connection, commandTimeoutMs, breaker: false, ...options });
-    this.#guards.push(guard);
-    return guard;
+    return link;
   }
 
   /** Pub/sub reaches every node of a Cluster, so any one that is up will do. */
@@ -98,4 +84,15 @@ export class SideLinks {
     const node = nodes[Math.floor(Math.random() * nodes.length)];
     return node ? { host: node.options.host!, port: node.options.port! } : undefined;
   }
+
+  /** The node of a Cluster that serves the slot; elsewhere there is one place for all. */
+  #ownerOf(slot: number | null): string {
+    if (!(this.client instanceof Cluster)) return '';
+    return String(this.client.slots[slot ?? 0]?.[0] ?? '');
+  }
+}
+
+function addressFrom(place: string): { host: string; port: number } | undefined {
+  const at = place.lastIndexOf(':');
+  return at === -1 ? undefined : { host: place.slice(0, at), port: Number(place.slice(at + 1)) };
 }

@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import { tendLink } from './tended-link.js';
 
+const RETRY_MS = 500;
+
 export type MessageListener = (message: Buffer, channel: string) => void;
 
 /**
@@ -77,7 +79,8 @@ export class Subscriber {
       if (channels.length > 0) await this.client.subscribe(...channels);
       if (patterns.length > 0) await this.client.psubscribe(...patterns);
     } catch {
-      // The link died again under the subscription, so there will be another `ready`.
+      // Either the link died again, or it lives and was refused: in both cases the next connection tries once more.
+      setTimeout(() => this.client.status === 'ready' && this.client.disconnect(true), RETRY_MS).unref();
       return;
     }
     const interrupted = !this.#live;

@@ -1,5 +1,5 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
-import { guarded, IDEMPOTENT, TIMEOUT } from '../client/guarded-command.js';
+import { DEADLINE, guarded, IDEMPOTENT, TIMEOUT, type GuardedCommand } from '../client/guarded-command.js';
 import type { RedisScript } from './redis-script.js';
 
 export type CommandArgument = string | number | Buffer;
@@ -20,17 +20,12 @@ export function runCommand(
   args: readonly CommandArgument[],
   options: RunOptions = {},
 ): Promise<unknown> {
-  const command = new Command(name, [...args], { replyEncoding: options.reply === 'buffer' ? null : 'utf8' });
-  const ours = guarded(command);
-  if (options.timeoutMs !== undefined) ours[TIMEOUT] = options.timeoutMs;
-  if (options.idempotent) ours[IDEMPOTENT] = true;
-  client.sendCommand(command);
-  return ours.promise;
+  return send(client, name, args, options).promise;
 }
 
 /**
  * Runs a script by its hash, and by its text where the server does not know it: after a restart, a failover or SCRIPT
- * FLUSH. A server that answers NOSCRIPT has run nothing, so this never runs a script twice.
+ * FLUSH. A server that answers NOSCRIPT has run nothing, so this never runs a script twice. Both share one deadline.
  */
 export async function runScript(
   client: Redis | Cluster,
@@ -42,17 +37,27 @@ export async function runScript(
   if (keys.length !== script.keyCount) {
     throw new TypeError(`Script "${script.name}" takes ${script.keyCount} keys, and got ${keys.length}.`);
   }
-  const startedAt = performance.now();
+  const operands = [keys.length, ...keys, ...args];
+  const command = send(client, 'evalsha', [script.sha, ...operands], options);
   try {
-    return await runCommand(client, 'evalsha', [script.sha, keys.length, ...keys, ...args], options);
+    return await command.promise;
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    const left =
-      options.timeoutMs === undefined ? {} : { timeoutMs: Math.max(1, options.timeoutMs - elapsedSince(startedAt)) };
-    return runCommand(client, 'eval', [script.source, keys.length, ...keys, ...args], { ...options, ...left });
+    const timeoutMs = Math.max(1, command[DEADLINE]! - performance.now());
+    return send(client, 'eval', [script.source, ...operands], { ...options, timeoutMs }).promise;
   }
 }
 
-function elapsedSince(startedAt: number): number {
-  return Math.ceil(performance.now() - startedAt);
+function send(
+  client: Redis | Cluster,
+  name: string,
+  args: readonly CommandArgument[],
+  { reply, timeoutMs, idempotent }: RunOptions,
+): GuardedCommand {
+  const command = new Command(name, [...args], { replyEncoding: reply === 'buffer' ? null : 'utf8' });
+  const ours = guarded(command);
+  if (timeoutMs !== undefined) ours[TIMEOUT] = timeoutMs;
+  if (idempotent) ours[IDEMPOTENT] = true;
+  client.sendCommand(command);
+  return ours;
 }
