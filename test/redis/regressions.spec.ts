@@ -10,7 +10,7 @@ import {
   type RedisServer,
   type TcpProxy,
 } from '../harness/index.js';
-import { closeConnections, openConnection, outcomeOf, untilUp } from './open-connection.js';
+import { closeConnections, openConnection, outcomeOf, sharedServers, untilUp } from './open-connection.js';
 
 describe('what once went wrong', () => {
   let server: RedisServer;
@@ -211,4 +211,25 @@ describe('what once went wrong on Sentinel and Cluster', () => {
     await closeConnections();
     await topology.stop();
   }, 60_000);
+
+  it('a transaction on a Cluster that cannot be reached settles by its deadline, with an error of the suite', async () => {
+    const nodes = [{ host: '127.0.0.1', port: 1 }];
+    const { connection } = await openConnection({ mode: 'cluster', nodes, commandTimeout: '300ms' });
+
+    const outcome = await outcomeOf(connection.client.multi().set('key', 'value').exec());
+
+    expect(outcome.error).toMatchObject({ code: expect.stringMatching(/^REDIS_/) });
+    expect(outcome.tookMs).toBeLessThan(600);
+  });
+
+  it('a transaction that is sent before the Cluster is known runs once it is', async () => {
+    const { connection } = await openConnection(sharedServers().cluster);
+
+    const replies = await connection.client.multi().set('{early}', 'value').get('{early}').exec();
+
+    expect(replies).toEqual([
+      [null, 'OK'],
+      [null, 'value'],
+    ]);
+  });
 });

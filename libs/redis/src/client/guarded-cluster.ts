@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import {
   Cluster,
+  type Callback,
   type ChainableCommander,
   type ClusterNode,
   type ClusterOptions,
@@ -65,12 +66,36 @@ export class GuardedCluster extends Cluster {
     return ours.promise;
   }
 
+  // `never` fits every overload of ioredis, which differ only in types.
+  /** Like that of ioredis, but within the deadline also while no node has answered yet. */
+  override multi(...args: never[]): never {
+    const transaction = (super.multi as (...args: never[]) => Transaction).apply(this, args);
+    const { exec } = transaction;
+    if (!exec) return transaction as never;
+    transaction.exec = (callback) => {
+      const result =
+        this.slots.length > 0 ? exec.call(transaction) : this.#untilKnown().then(() => exec.call(transaction));
+      if (callback) result.then((value) => callback(null, value), callback);
+      return result;
+    };
+    return transaction as never;
+  }
+
+  /** PING settles by the deadline, and not before the Cluster is known or has been found to be away. */
+  async #untilKnown(): Promise<void> {
+    await this.ping();
+  }
+
   /** Like that of ioredis, but each command follows its own redirection: see {@link ClusterPipeline}. */
   override pipeline(commands?: unknown[][]): ChainableCommander {
     const pipeline = new ClusterPipeline(this);
     if (commands) pipeline.addBatch(commands);
     return pipeline as unknown as ChainableCommander;
   }
+}
+
+interface Transaction {
+  exec(callback?: Callback<unknown>): Promise<unknown>;
 }
 
 /** The nodes are made by ioredis itself, so they are guarded from outside. */
