@@ -31,6 +31,9 @@ const UNREADABLE = Symbol('unreadable');
 export class CacheService {
   readonly #flights = new SingleFlight<string | undefined>();
   readonly #chain = new LoadChain();
+  /** With a count, the token of a lease; a UUID for each would cost more than the rest of a hit in process. */
+  readonly #id = randomUUID();
+  #loads = 0;
   readonly #logger = new Logger('Cache');
   readonly #reported = new Set<string>();
 
@@ -135,7 +138,7 @@ export class CacheService {
     load: (context: LoadContext) => T | Promise<T>,
     entry: ResolvedEntryOptions,
   ): Promise<string | undefined> {
-    const token = randomUUID();
+    const token = `${this.#id}:${++this.#loads}`;
     const read = await this.#read(() => this.driver.getOrLease(name, token, LEASE_MS), entry);
     if (read?.state === 'hit') return read.value;
     const leased = read?.state === 'leased';
