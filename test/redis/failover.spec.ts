@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster, startSentinel, type ClusterTopology, type SentinelTopology } from '../harness/index.js';
-import { closeConnections, openConnection, untilUp, uniqueKey } from './open-connection.js';
+import { closeConnections, openConnection, outcomeOf, untilUp, uniqueKey } from './open-connection.js';
 import { steadyLoad } from './steady-load.js';
 
 const LOAD = 2_000;
@@ -157,6 +157,48 @@ describe('a failover under a load of 2,000 calls a second', () => {
       );
       expect(total).toBeLessThanOrEqual(acknowledged + unknown);
       await old!.restart();
+    });
+
+    it('never sends a command again that a hung node may still run, but does so with one that only reads', async () => {
+      const { connection } = await openConnection({
+        mode: 'cluster',
+        nodes: topology.addresses,
+        commandTimeout: '10s',
+        silenceTimeout: '300ms',
+      });
+      await untilUp(connection);
+      const key = uniqueKey('hung');
+      await connection.client.set(key, '1');
+      const owner = await topology.ownerOf(key);
+
+      // Both are in the buffer of the hung node when the link is given up; the node finds them there when it wakes.
+      owner.pause();
+      const write = outcomeOf(connection.client.incr(key));
+      const read = outcomeOf(connection.client.get(key));
+      expect((await write).error).toMatchObject({ code: 'REDIS_UNREACHABLE', outcome: 'unknown' });
+      owner.resume();
+
+      expect((await read).value).toMatch(/^[12]$/);
+      await sleep(500);
+      expect(await connection.client.get(key)).toBe('2');
+    });
+
+    it('does not run a command after the election whose caller has given up before', async () => {
+      const { connection } = await openConnection({ mode: 'cluster', nodes: topology.addresses });
+      await untilUp(connection);
+      const key = uniqueKey('late');
+      const failover = new Promise<void>((resolve) => connection.on('failover', resolve));
+      const old = await topology.ownerOf(key);
+      await old.kill();
+      await sleep(50);
+
+      const outcome = await outcomeOf(connection.call('incr', [key], { timeoutMs: 300 }));
+      expect(outcome.error).toMatchObject({ code: 'REDIS_TIMEOUT', outcome: 'not-executed' });
+      await failover;
+      await sleep(1_000);
+
+      expect(await connection.client.get(key)).toBeNull();
+      await old.restart();
     });
   });
 });
