@@ -116,6 +116,103 @@ describe.each(['embedded', 'standalone', 'sentinel', 'cluster'] as const)('a cac
     expect(outcome.tookMs).toBeLessThan(1_000);
   });
 
+  it('stores and reads many keys in one call', async () => {
+    const { cache } = await connect();
+    const keys = Array.from({ length: 40 }, (_, index) => ['many', index] as const);
+
+    await cache.setMany(keys.slice(0, 30).map((key) => [key, { index: key[1] }]));
+    const found = await cache.getMany<{ index: number }>(keys);
+
+    expect([...found]).toEqual(keys.slice(0, 30).map((key) => [key, { index: key[1] }]));
+    await expect(
+      cache.setMany([
+        ['a', 1],
+        ['b', undefined],
+      ]),
+    ).rejects.toThrow('undefined cannot be cached');
+    expect(await cache.has('a')).toBe(false);
+  });
+
+  it('loads what is missing of many keys by one call, and stores it', async () => {
+    const { cache } = await connect();
+    await cache.set('user:1', 'cached 1');
+    const asked: string[][] = [];
+    const load = async (missing: string[]) => {
+      asked.push(missing);
+      return new Map(missing.filter((key) => key !== 'user:4').map((key) => [key, `loaded ${key}`]));
+    };
+
+    const first = await cache.getOrSetMany(['user:1', 'user:2', 'user:3', 'user:4'], load);
+    const second = await cache.getOrSetMany(['user:3', 'user:2', 'user:1'], load);
+
+    expect(asked).toEqual([['user:2', 'user:3', 'user:4']]);
+    expect([...first]).toEqual([
+      ['user:1', 'cached 1'],
+      ['user:2', 'loaded user:2'],
+      ['user:3', 'loaded user:3'],
+    ]);
+    expect([...second.values()]).toEqual(['loaded user:3', 'loaded user:2', 'cached 1']);
+    expect(await cache.has('user:4')).toBe(false);
+  });
+
+  it('shares the loads of many keys with other calls, and a delete during one wins', async () => {
+    const { cache } = await connect();
+    const single = heldLoad<string>();
+    const batch = heldLoad<void>();
+    const one = cache.getOrSet('user:1', single.load);
+    await single.begun;
+    const asked: string[] = [];
+    const many = cache.getOrSetMany(['user:1', 'user:2', 'user:3'], async (missing) => {
+      asked.push(...missing);
+      await batch.load();
+      return new Map(missing.map((key) => [key, `old ${key}`]));
+    });
+    await batch.begun;
+
+    await cache.delete('user:2');
+    const later = cache.getOrSet('user:2', () => 'new');
+    single.finish('single');
+    batch.finish();
+
+    expect(asked).toEqual(['user:2', 'user:3']);
+    expect(await one).toBe('single');
+    expect([...(await many).values()].sort()).toEqual(['old user:2', 'old user:3', 'single']);
+    expect(await later).toBe('new');
+    expect(await cache.get('user:2')).toBe('new');
+    expect(await cache.get('user:3')).toBe('old user:3');
+  });
+
+  it('a loader of many keys that fails rejects the call, and frees the keys', async () => {
+    const { cache } = await connect();
+
+    await expect(cache.getOrSetMany(['a', 'b'], () => Promise.reject(new Error('no database')))).rejects.toThrow(
+      'no database',
+    );
+
+    expect(await cache.getOrSetMany(['a', 'b'], (missing) => new Map(missing.map((key) => [key, key])))).toEqual(
+      new Map([
+        ['a', 'a'],
+        ['b', 'b'],
+      ]),
+    );
+  });
+
+  it('keeps the keys of a namespace apart', async () => {
+    const { cache } = await connect('shop');
+    const key = randomUUID();
+    const users = cache.namespace('users', { ttl: '1h' });
+
+    await cache.set(key, 'shop');
+    await users.set(key, 'user');
+    await users.namespace('archive').set(key, 'archived');
+
+    expect([await cache.get(key), await users.get(key)]).toEqual(['shop', 'user']);
+    expect(await cache.namespace('users.archive').get(key)).toBe('archived');
+    expect(await users.delete(key)).toBe(1);
+    expect(await cache.has(key)).toBe(true);
+    expect(() => cache.namespace('a:b')).toThrow('cannot be used');
+  });
+
   it('deletes many keys in one call', async () => {
     const { cache } = await connect();
     const keys = Array.from({ length: 40 }, (_, index) => ['many', index] as const);

@@ -42,5 +42,5 @@ function createService(raw: CacheModuleOptions, connections: RedisConnections): 
   const options = resolveCacheOptions(raw);
   const connection = connections.get(options.connection);
   const driver = connection instanceof ServerConnection ? new RedisCacheDriver(connection) : new MemoryCacheDriver();
-  return new CacheService(driver, options, `${joinKey([connections.namespace, 'cache', options.namespace])}:`);
+  return new CacheService(driver, options, `${joinKey([connections.namespace, 'cache'])}:`);
 }

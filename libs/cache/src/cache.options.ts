@@ -65,6 +65,14 @@ export function resolveCacheOptions(options: CacheModuleOptions = {}): ResolvedC
   return resolved;
 }
 
+/** @throws CacheOptionsError for a name that cannot be part of a key. */
+export function checkNamespace(name: string): string {
+  if (NAME.test(name)) return name;
+  throw new CacheOptionsError([
+    `The namespace ${JSON.stringify(String(name).slice(0, 80))} cannot be used. Use ${NAME_RULE}.`,
+  ]);
+}
+
 /**
  * Puts the options of a call over those of the module.
  *

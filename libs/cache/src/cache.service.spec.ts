@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 
 function cacheOn(store: MemoryCacheDriver, options: CacheModuleOptions = {}): CacheService {
-  return new CacheService(store, resolveCacheOptions(options), 'app:cache:default:');
+  return new CacheService(store, resolveCacheOptions(options), 'app:cache:');
 }
 
 /** A load that has begun and ends when the test says so. */

@@ -1,26 +1,21 @@
-import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
-import { CodecError, RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
+import { CodecError } from '@nuthatch/redis';
 import { cacheKeyText, type CacheKey } from './cache-key.js';
+import { CacheLoader } from './cache-loader.js';
 import { CacheValueError } from './cache.errors.js';
 import {
+  checkNamespace,
   resolveEntryOptions,
   type CacheEntryOptions,
   type ResolvedCacheOptions,
-  type ResolvedEntryOptions,
 } from './cache.options.js';
 import type { CacheDriver } from './drivers/cache-driver.js';
-import { LoadChain } from './load-chain.js';
-import { SingleFlight } from './single-flight.js';
+import { settleAll } from './settle-all.js';
 
 /** What a loader is given. */
 export interface LoadContext {
   /** The key that is loaded, as Redis knows it. */
   readonly key: string;
 }
-
-// A load that takes longer keeps its result to its callers: nothing is stored.
-const LEASE_MS = 30_000;
 
 const UNREADABLE = Symbol('unreadable');
 
@@ -29,25 +24,28 @@ const UNREADABLE = Symbol('unreadable');
  * `false` are values like any other; `undefined` means that there is none.
  */
 export class CacheService {
-  readonly #flights = new SingleFlight<string | undefined>();
-  readonly #chain = new LoadChain();
-  /** With a count, the token of a lease; a UUID for each would cost more than the rest of a hit in process. */
-  readonly #id = randomUUID();
-  #loads = 0;
-  readonly #logger = new Logger('Cache');
-  readonly #reported = new Set<string>();
+  readonly #loader: CacheLoader;
 
+  /** @param root begins the key of every entry; the name of the cache follows */
   constructor(
     private readonly driver: CacheDriver,
     private readonly options: ResolvedCacheOptions,
-    private readonly prefix: string,
-  ) {}
+    private readonly root: string,
+    loader?: CacheLoader,
+  ) {
+    this.#loader = loader ?? new CacheLoader(driver, (name, value) => this.#encode(name, value));
+  }
 
   /** The value, or undefined. */
   async get<T>(key: CacheKey): Promise<T | undefined> {
-    const name = this.#name(key);
-    const text = await this.#read(() => this.driver.get(name), this.options);
-    return text === undefined ? undefined : this.#readable<T>(text);
+    return this.#readable<T>(await this.#getText(this.#name(key)));
+  }
+
+  /** The values of those keys that have one. */
+  async getMany<T, K extends CacheKey = CacheKey>(keys: readonly K[]): Promise<Map<K, T>> {
+    const texts = await settleAll(keys.map((key) => this.#getText(this.#name(key))));
+    const values = keys.map((key, index) => [key, this.#readable<T>(texts[index])] as const);
+    return new Map(values.filter((entry): entry is readonly [K, T & {}] => entry[1] !== undefined));
   }
 
   /**
@@ -55,8 +53,7 @@ export class CacheService {
    * process; with a server it is always undefined.
    */
   peek<T>(key: CacheKey): T | undefined {
-    const text = this.driver.peek(this.#name(key));
-    return text === undefined ? undefined : this.#readable<T>(text);
+    return this.#readable<T>(this.driver.peek(this.#name(key)));
   }
 
   /**
@@ -72,22 +69,52 @@ export class CacheService {
   ): Promise<T> {
     const name = this.#name(key);
     const entry = resolveEntryOptions(options, this.options);
-    // A loader that waited for its own load, by way of whatever other loads, would wait for ever.
-    if (this.#flights.has(name) && this.#chain.closesAt(name)) return load({ key: name });
-    const flight = (): Promise<string | undefined> =>
-      this.#chain.waiting(
-        name,
-        this.#flights.run(name, () => this.#getOrLoad(name, load, entry)),
-      );
-    const text = await flight();
+    const read = (): Promise<string | undefined> => this.#loader.load(name, () => load({ key: name }), entry);
+    const text = await read();
     if (text === undefined) return undefined as T;
     // Every caller decodes a copy of its own, whether it came first, joined, or hit.
     const value = this.#decode<T>(text);
     if (value !== UNREADABLE) return value;
     // Something that the codec did not write stands under the key: it goes, and the loader has its turn.
-    await this.#read(() => this.driver.delete([name]), entry);
-    const loaded = await flight();
-    return loaded === undefined ? (undefined as T) : (this.options.codec.decode(loaded) as T);
+    await this.#loader.read(() => this.driver.delete([name]), entry);
+    return this.#readable<T>(await read()) as T;
+  }
+
+  /**
+   * The same for many keys: `loadMissing` is called once, with those that are neither cached nor being loaded by another
+   * call. A key that it leaves out is not in the result.
+   *
+   * @throws what `loadMissing` throws. CacheValueError for a value that cannot be cached.
+   */
+  async getOrSetMany<K extends CacheKey, T>(
+    keys: readonly K[],
+    loadMissing: (missing: K[]) => Promise<ReadonlyMap<K, T>> | ReadonlyMap<K, T>,
+    options?: CacheEntryOptions,
+  ): Promise<Map<K, T>> {
+    const entry = resolveEntryOptions(options, this.options);
+    const byName = new Map(keys.map((key) => [this.#name(key), key]));
+    const load = async (missing: string[]): Promise<Map<string, T>> => {
+      const loaded = await loadMissing(missing.map((name) => byName.get(name)!));
+      return new Map([...loaded].map(([key, value]) => [this.#name(key), value]));
+    };
+    const values = new Map<K, T>();
+    const read = async (names: string[]): Promise<string[]> => {
+      const texts = await this.#loader.loadMany(names, load, entry);
+      return names.filter((name, index) => {
+        const text = texts[index];
+        if (text === undefined) return false;
+        const value = this.#decode<T>(text);
+        if (value === UNREADABLE) return true;
+        values.set(byName.get(name)!, value);
+        return false;
+      });
+    };
+    const unreadable = await read([...byName.keys()]);
+    if (unreadable.length > 0) {
+      await this.#loader.read(() => this.driver.delete(unreadable), entry);
+      await read(unreadable);
+    }
+    return values;
   }
 
   /**
@@ -96,23 +123,34 @@ export class CacheService {
    * @throws CacheValueError for undefined and for what the codec cannot carry. RedisUnreachableError, RedisTimeoutError.
    */
   async set(key: CacheKey, value: unknown, options?: CacheEntryOptions): Promise<void> {
-    const name = this.#name(key);
+    await this.setMany([[key, value]], options);
+  }
+
+  /**
+   * Stores many values. All of them are checked before the first is stored; each is stored for itself, so that after an
+   * error some may be stored and others not.
+   *
+   * @throws CacheValueError, RedisUnreachableError, RedisTimeoutError
+   */
+  async setMany(entries: Iterable<readonly [CacheKey, unknown]>, options?: CacheEntryOptions): Promise<void> {
     const { ttlMs } = resolveEntryOptions(options, this.options);
-    if (value === undefined) {
-      throw new CacheValueError(
-        `undefined cannot be cached under "${name}". Cache null for "there is none", or delete the key.`,
-      );
+    const texts = [...entries].map(([key, value]) => {
+      const name = this.#name(key);
+      return [name, this.#encode(name, value)] as const;
+    });
+    const names = texts.map(([name]) => name);
+    this.#loader.forget(names);
+    try {
+      await settleAll(texts.map(([name, text]) => this.driver.set(name, text, ttlMs)));
+    } finally {
+      this.#loader.forget(names);
     }
-    const text = this.#encode(name, value);
-    this.#flights.forget(name);
-    await this.driver.set(name, text, ttlMs);
-    this.#flights.forget(name);
   }
 
   /** Whether there is a value. */
   async has(key: CacheKey): Promise<boolean> {
     const name = this.#name(key);
-    return (await this.#read(() => this.driver.has(name), this.options)) ?? false;
+    return (await this.#loader.read(() => this.driver.has(name), this.options)) ?? false;
   }
 
   /**
@@ -124,74 +162,41 @@ export class CacheService {
   async delete(...keys: CacheKey[]): Promise<number> {
     const names = keys.map((key) => this.#name(key));
     if (names.length === 0) return 0;
-    for (const name of names) this.#flights.forget(name);
+    this.#loader.forget(names);
     try {
       return await this.driver.delete(names);
     } finally {
       // Loads that began while the deletion was on its way may have read what it removed.
-      for (const name of names) this.#flights.forget(name);
+      this.#loader.forget(names);
     }
   }
 
-  async #getOrLoad<T>(
-    name: string,
-    load: (context: LoadContext) => T | Promise<T>,
-    entry: ResolvedEntryOptions,
-  ): Promise<string | undefined> {
-    const token = `${this.#id}:${++this.#loads}`;
-    const read = await this.#read(() => this.driver.getOrLease(name, token, LEASE_MS), entry);
-    if (read?.state === 'hit') return read.value;
-    const leased = read?.state === 'leased';
-    // A loader that never returns must not take its key with it: who comes later loads again.
-    const stuck = setTimeout(() => this.#flights.forget(name), LEASE_MS).unref();
-    try {
-      const value = await this.#chain.run(name, async () => load({ key: name }));
-      const text = value === undefined ? undefined : this.#encode(name, value);
-      if (leased) await this.#settleLease(name, token, text, entry.ttlMs);
-      return text;
-    } catch (error) {
-      if (leased) await this.#settleLease(name, token, undefined, entry.ttlMs);
-      throw error;
-    } finally {
-      clearTimeout(stuck);
-    }
+  /**
+   * A cache beside this one, whose keys are its own: `cache.namespace('users')`, and in it `namespace('archive')`, which is
+   * `users.archive`. Options that are not given are those of this cache.
+   *
+   * @throws CacheOptionsError
+   */
+  namespace(name: string, options?: CacheEntryOptions): CacheService {
+    const full = this.options.namespace === 'default' ? name : `${this.options.namespace}.${name}`;
+    const own = { ...this.options, ...resolveEntryOptions(options, this.options), namespace: checkNamespace(full) };
+    return new CacheService(this.driver, own, this.root, this.#loader);
   }
 
-  /** The result is there already: a Redis that has gone away meanwhile must not take it from the caller. */
-  async #settleLease(name: string, token: string, text: string | undefined, ttlMs: number): Promise<void> {
-    try {
-      if (text === undefined) await this.driver.abandon(name, token);
-      else await this.driver.fill(name, token, text, ttlMs);
-    } catch (error) {
-      if (!this.#isTroubleOfRedis(error)) throw error;
-    }
-  }
-
-  async #read<R>(read: () => Promise<R>, { onOutage }: ResolvedEntryOptions): Promise<R | undefined> {
-    try {
-      return await read();
-    } catch (error) {
-      if (onOutage === 'load' && this.#isTroubleOfRedis(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** An error reply (a full server, missing permissions) is trouble that lasts, so each kind is reported once. */
-  #isTroubleOfRedis(error: unknown): boolean {
-    if (error instanceof RedisUnreachableError || error instanceof RedisTimeoutError) return true;
-    if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
-    const kind = error.message.split(' ', 1)[0]!;
-    if (!this.#reported.has(kind))
-      this.#logger.warn(`Redis refuses what the cache asks for, so it caches less or nothing: ${error.message}`);
-    this.#reported.add(kind);
-    return true;
+  #getText(name: string): Promise<string | undefined> {
+    return this.#loader.read(() => this.driver.get(name), this.options);
   }
 
   #name(key: CacheKey): string {
-    return this.prefix + cacheKeyText(key);
+    return `${this.root}${this.options.namespace}:${cacheKeyText(key)}`;
   }
 
   #encode(name: string, value: unknown): string {
+    if (value === undefined) {
+      throw new CacheValueError(
+        `undefined cannot be cached under "${name}". Cache null for "there is none", or delete the key.`,
+      );
+    }
     try {
       return this.options.codec.encode(value);
     } catch (error) {
@@ -200,8 +205,8 @@ export class CacheService {
     }
   }
 
-  #readable<T>(text: string): T | undefined {
-    const value = this.#decode<T>(text);
+  #readable<T>(text: string | undefined): T | undefined {
+    const value = text === undefined ? UNREADABLE : this.#decode<T>(text);
     return value === UNREADABLE ? undefined : value;
   }
 
