@@ -123,7 +123,9 @@ export class CacheService {
    * @throws CacheValueError for undefined and for what the codec cannot carry. RedisUnreachableError, RedisTimeoutError.
    */
   async set(key: CacheKey, value: unknown, options?: CacheEntryOptions): Promise<void> {
-    await this.setMany([[key, value]], options);
+    const { ttlMs } = resolveEntryOptions(options, this.options);
+    const name = this.#name(key);
+    await this.#store(name, this.#encode(name, value), ttlMs);
   }
 
   /**
@@ -138,13 +140,7 @@ export class CacheService {
       const name = this.#name(key);
       return [name, this.#encode(name, value)] as const;
     });
-    const names = texts.map(([name]) => name);
-    this.#loader.forget(names);
-    try {
-      await settleAll(texts.map(([name, text]) => this.driver.set(name, text, ttlMs)));
-    } finally {
-      this.#loader.forget(names);
-    }
+    await settleAll(texts.map(([name, text]) => this.#store(name, text, ttlMs)));
   }
 
   /** Whether there is a value. */
@@ -181,6 +177,15 @@ export class CacheService {
     const full = this.options.namespace === 'default' ? name : `${this.options.namespace}.${name}`;
     const own = { ...this.options, ...resolveEntryOptions(options, this.options), namespace: checkNamespace(full) };
     return new CacheService(this.driver, own, this.root, this.#loader);
+  }
+
+  async #store(name: string, text: string, ttlMs: number): Promise<void> {
+    this.#loader.forget([name]);
+    try {
+      await this.driver.set(name, text, ttlMs);
+    } finally {
+      this.#loader.forget([name]);
+    }
   }
 
   #getText(name: string): Promise<string | undefined> {
