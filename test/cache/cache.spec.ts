@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startProxy, startStandalone, type RedisServer, type TcpProxy } from '../harness/index.js';
 import { outcomeOf, sharedServers } from '../redis/open-connection.js';
 import { closeCaches, openCache } from './open-cache.js';
@@ -100,6 +101,17 @@ describe.each(['embedded', 'standalone', 'sentinel', 'cluster'] as const)('a cac
 
     expect(outcome.value).toBe('123end');
     expect(outcome.tookMs).toBeLessThan(1_000);
+  });
+
+  it('a loader that asks for its own key and finds nothing does not wait for itself either', async () => {
+    const { cache } = await connect();
+    let calls = 0;
+    const load = (): unknown => (calls++ === 0 ? cache.getOrSet('nothing', load) : undefined);
+
+    const outcome = await outcomeOf(Promise.race([cache.getOrSet('nothing', load), sleep(1_000, 'still waiting')]));
+
+    expect(outcome).toMatchObject({ value: undefined });
+    expect(calls).toBe(2);
   });
 
   it('two loaders that ask for each other do not wait for each other', async () => {

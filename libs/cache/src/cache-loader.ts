@@ -35,9 +35,9 @@ export class CacheLoader {
   async load(name: string, load: Load, entry: ResolvedEntryOptions, onRead?: () => void): Promise<string | undefined> {
     if (this.#flights.has(name)) {
       // A loader that waited for its own load, by way of whatever other loads, would wait for ever.
-      const alone = this.#chain.closesAt(name) ? load() : undefined;
+      const alone = this.#chain.closesAt(name) ? (async () => load())() : undefined;
       onRead?.();
-      if (alone !== undefined) return this.#encoded(name, await alone);
+      if (alone) return this.#encoded(name, await alone);
     }
     const flight = this.#flights.run(name, () => this.#readOrLoad(name, load, entry, onRead));
     return this.#chain.waiting(name, flight);
