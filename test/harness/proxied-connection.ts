@@ -5,10 +5,13 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Address } from '#harness/address';
 import { RespFraming } from '#harness/resp-framing';
 
+/** Which way bytes go: `requests` to the server, `replies` and whatever else it says to the client. */
+export type Direction = 'requests' | 'replies';
+
 /** What a proxy does to its connections now; all of them share one. */
 export interface ForwardingRules {
   delayMs: number;
-  blackholed: boolean;
+  blackholed: readonly Direction[];
   /** Replies until the one to swallow, that one included. */
   repliesUntilDrop: number | undefined;
 }
@@ -18,6 +21,8 @@ interface HeldAct {
   readonly act: () => void;
   readonly timer: NodeJS.Timeout;
 }
+
+export const bothWays: readonly Direction[] = ['requests', 'replies'];
 
 // A reset may overtake bytes that the client has not read yet, and the replies before the dropped one must arrive.
 const resetAfterMs = 10;
@@ -32,15 +37,15 @@ export class ProxiedConnection {
   /** The pieces of a reply of which the end has not come yet. */
   #unfinished: Buffer[] = [];
   #held: HeldAct[] = [];
-  /** Set by the first loss of bytes: the stream has a hole, so the connection is of no more use. */
-  #deaf: boolean;
+  /** The directions that have lost bytes: such a stream has a hole, so it is of no more use. */
+  readonly #deaf: Set<Direction>;
 
   /** @param target - none: the client is accepted, and nobody ever answers it */
   constructor(client: Socket, rules: ForwardingRules, target: Address | undefined, onClosed: () => void) {
     this.#client = client;
     this.#rules = rules;
     this.#onClosed = onClosed;
-    this.#deaf = target === undefined;
+    this.#deaf = new Set(target === undefined ? bothWays : []);
     this.#server = target === undefined ? undefined : connect({ host: target.host, port: target.port, noDelay: true });
     client.setNoDelay(true);
     client.on('data', (bytes: Buffer) => this.#fromClient(bytes));
@@ -57,7 +62,7 @@ export class ProxiedConnection {
 
   /** Ends both sides with RST. */
   reset(): void {
-    this.#deaf = true;
+    this.#deafen();
     this.#takeHeld();
     this.#client.resetAndDestroy();
     this.#server?.resetAndDestroy();
@@ -65,16 +70,16 @@ export class ProxiedConnection {
 
   /** Goes on as before if nothing was lost, and resets otherwise. Held replies go out at once. */
   heal(): void {
-    if (this.#deaf) return this.reset();
+    if (this.#deaf.size > 0) return this.reset();
     for (const { act } of this.#takeHeld()) act();
   }
 
   #fromClient(bytes: Buffer): void {
-    if (!this.#lost()) this.#server?.write(bytes);
+    if (!this.#lost('requests')) this.#server?.write(bytes);
   }
 
   #fromServer(bytes: Buffer): void {
-    if (this.#lost()) return;
+    if (this.#lost('replies')) return;
     let start = 0;
     for (const { end, isReply } of this.#framing.push(bytes)) {
       const reply = [...this.#unfinished.splice(0), bytes.subarray(start, end)];
@@ -95,7 +100,7 @@ export class ProxiedConnection {
   }
 
   #drop(): void {
-    this.#deaf = true;
+    this.#deafen();
     this.#inOrder(() => setTimeout(() => this.reset(), resetAfterMs));
   }
 
@@ -104,7 +109,7 @@ export class ProxiedConnection {
   }
 
   #clientClosed(failed: boolean): void {
-    if (!this.#lost()) {
+    if (!this.#lost('requests')) {
       if (failed) this.#server?.resetAndDestroy();
       else this.#server?.destroySoon();
     }
@@ -112,7 +117,8 @@ export class ProxiedConnection {
   }
 
   #serverClosed(failed: boolean): void {
-    if (!this.#lost()) this.#inOrder(() => (failed ? this.#client.resetAndDestroy() : this.#client.destroySoon()));
+    if (!this.#lost('replies'))
+      this.#inOrder(() => (failed ? this.#client.resetAndDestroy() : this.#client.destroySoon()));
     if (this.#client.destroyed) this.#onClosed();
   }
 
@@ -132,8 +138,12 @@ export class ProxiedConnection {
     return held;
   }
 
-  #lost(): boolean {
-    if (this.#rules.blackholed) this.#deaf = true;
-    return this.#deaf;
+  #lost(direction: Direction): boolean {
+    if (this.#rules.blackholed.includes(direction)) this.#deaf.add(direction);
+    return this.#deaf.has(direction);
+  }
+
+  #deafen(): void {
+    for (const direction of bothWays) this.#deaf.add(direction);
   }
 }

@@ -106,6 +106,28 @@ describe('A proxy in front of a server', () => {
     await idle.gets('+PONG\r\n');
   });
 
+  it('loses only the replies, or only the requests, and resets what lost something when healed', async () => {
+    const wire = await dialAndPing();
+    proxy.blackhole('replies');
+    wire.send('SET arrived 1\r\n');
+    await eventually('the server has run it', async () => (await server.call('GET', 'arrived')) === '1');
+    expect([wire.received, wire.end]).toEqual(['', 'open']);
+    proxy.heal();
+    await wire.ends('ECONNRESET');
+
+    const pushed = await dial();
+    pushed.send('SUBSCRIBE news\r\n');
+    await eventually('subscribed', async () => pushed.received.endsWith(':1\r\n'));
+    pushed.received = '';
+    proxy.blackhole('requests');
+    pushed.send('SUBSCRIBE more\r\n');
+    await server.call('PUBLISH', 'news', 'hatched');
+    await pushed.gets('*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$7\r\nhatched\r\n');
+    expect(await server.call('PUBSUB', 'CHANNELS')).toEqual(['news']);
+    proxy.heal();
+    await pushed.ends('ECONNRESET');
+  });
+
   it('keeps a closed connection from the other side in a black hole, until it is healed', async () => {
     const wire = await dialAndPing();
     const clients = async (): Promise<number> =>

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Address } from '#harness/address';
 import { freePort } from '#harness/free-port';
-import { ProxiedConnection, type ForwardingRules } from '#harness/proxied-connection';
+import { bothWays, ProxiedConnection, type Direction, type ForwardingRules } from '#harness/proxied-connection';
 
 /** What happens to a client that connects. */
 type Admission = 'forward' | 'silence' | 'close';
@@ -12,7 +12,7 @@ export class TcpProxy {
   readonly port: number;
   readonly #target: Address;
   readonly #connections = new Set<ProxiedConnection>();
-  readonly #rules: ForwardingRules = { delayMs: 0, blackholed: false, repliesUntilDrop: undefined };
+  readonly #rules: ForwardingRules = { delayMs: 0, blackholed: [], repliesUntilDrop: undefined };
   #admission: Admission = 'forward';
   #listener: Server | undefined;
 
@@ -47,10 +47,14 @@ export class TcpProxy {
     this.#resetAll();
   }
 
-  /** Keeps connections open and accepts new ones, and forwards neither bytes nor closings in any direction. */
-  blackhole(): void {
-    this.#rules.blackholed = true;
-    this.#admit('silence');
+  /**
+   * Keeps connections open and accepts new ones, and forwards neither bytes nor closings.
+   *
+   * @param direction - only what goes this way is lost. `@default both`
+   */
+  blackhole(direction?: Direction): void {
+    this.#rules.blackholed = direction === undefined ? bothWays : [direction];
+    this.#admit(direction === undefined ? 'silence' : 'forward');
   }
 
   /** Holds each reply back for this many milliseconds, in order. Connecting takes no longer than before. */
@@ -79,7 +83,7 @@ export class TcpProxy {
 
   /** Back to forwarding. What was black-holed is lost, and connections that lost something are reset. */
   heal(): void {
-    Object.assign(this.#rules, { delayMs: 0, blackholed: false, repliesUntilDrop: undefined });
+    Object.assign(this.#rules, { delayMs: 0, blackholed: [], repliesUntilDrop: undefined });
     this.#admit('forward');
     for (const connection of this.#connections) connection.heal();
   }

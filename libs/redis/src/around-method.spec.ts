@@ -15,7 +15,7 @@ import {
 } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { aroundMethod, type MethodCall } from './around-method.js';
+import { aroundMethod, injectInto, type MethodCall } from './around-method.js';
 import { ServiceNotInjectedError } from './redis.errors.js';
 
 @Injectable()
@@ -212,6 +212,81 @@ describe('A decorated method', () => {
     await app.get(Books).find(1);
 
     expect(fake.calls).toHaveLength(1);
+  });
+});
+
+describe('The code around a method', () => {
+  const aroundRefused = aroundMethod(Tracer, HINT);
+  const Refused = () =>
+    aroundRefused(() => {
+      throw new RangeError('not now');
+    });
+
+  it('rejects the call, and does not throw from it, when it throws', async () => {
+    @Injectable()
+    class Doors {
+      @Refused()
+      async open(): Promise<void> {}
+    }
+    const app = await start([Doors]);
+
+    // A call that throws would fail the test here.
+    const call = app.get(Doors).open();
+
+    await expect(call).rejects.toThrow(new RangeError('not now'));
+  });
+
+  it('gets a promise of the method, whatever that returns or throws', async () => {
+    const outcomes: unknown[] = [];
+    const aroundWatched = aroundMethod(Tracer, HINT);
+    const decorate = aroundWatched((_tracer, call) => {
+      const result = call.proceed();
+      outcomes.push(result);
+      return result;
+    });
+    // The compiler refuses it on such methods.
+    const Watched = () => decorate as MethodDecorator;
+    @Injectable()
+    class Doors {
+      @Watched()
+      count(): number {
+        return 2;
+      }
+
+      @Watched()
+      slam(): number {
+        throw new RangeError('too heavy');
+      }
+    }
+    const doors = (await start([Doors])).get(Doors);
+
+    expect(await doors.count()).toBe(2);
+    await expect(async () => doors.slam()).rejects.toThrow(new RangeError('too heavy'));
+    expect(outcomes).toEqual([expect.any(Promise), expect.any(Promise)]);
+  });
+
+  it('may have another service put into the class', async () => {
+    const slot = Symbol('Provide Clock.');
+    class Clock {
+      readonly hour = 7;
+    }
+    const Timed = (): MethodDecorator => (target) => injectInto(target, slot, Clock);
+    @Injectable()
+    class Doors {
+      @Timed()
+      @Traced()
+      async open(): Promise<void> {}
+
+      @Timed()
+      async close(): Promise<void> {}
+    }
+    const app = await start([Doors, Clock]);
+
+    await app.get(Doors).open();
+
+    expect((app.get(Doors) as { [slot]?: Clock })[slot]).toBe(app.get(Clock));
+    expect(app.get(Tracer).names).toEqual(['Doors.open']);
+    await expect(start([Doors])).rejects.toThrow(/Doors[^]*Provide Clock\./);
   });
 });
 

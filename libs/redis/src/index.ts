@@ -37,4 +37,6 @@ export {
 export type { Duration } from './duration.js';
 export type { Bytes } from './byte-size.js';
 export type { Codec } from './codecs/codec.js';
-export { jsonCodec } from './codecs/json.codec.js';
+export { createJsonCodec, jsonCodec, type JsonCodecOptions } from './codecs/json.codec.js';
+export { jsonType, type JsonType } from './codecs/json-type.js';
+export { CodecOptionsError } from './codecs/codec-options.error.js';

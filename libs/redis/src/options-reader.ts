@@ -1,4 +1,5 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { parseBytes } from './byte-size.js';
 import { parseDuration } from './duration.js';
 import { parseRedisUrl, type RedisUrl } from './redis-url.js';
 
@@ -31,10 +32,11 @@ export class OptionsReader {
     return fallback;
   }
 
-  oneOf<T extends string>(name: string, allowed: readonly T[], fallback?: T): T | undefined {
+  oneOf<T extends string | false>(name: string, allowed: readonly T[], fallback?: T): T | undefined {
     const value = this.#get(name) ?? fallback;
     if (allowed.includes(value as T)) return value as T;
-    this.#mistake(name, `is ${quote(value)}`, `Use one of ${allowed.map((item) => `'${item}'`).join(', ')}.`);
+    const names = allowed.map((item) => (item === false ? 'false' : `'${item}'`));
+    this.#mistake(name, `is ${quote(value)}`, `Use one of ${names.join(', ')}.`);
     return undefined;
   }
 
@@ -66,6 +68,57 @@ export class OptionsReader {
       this.mistakes.push((error as Error).message);
       return parseDuration(fallback, name);
     }
+  }
+
+  /** Undefined when there is neither a value nor a fallback. */
+  optionalDuration<F extends number | undefined>(name: string, fallback: F): number | F {
+    return this.#get(name) === undefined ? fallback : this.duration(name, '1ms');
+  }
+
+  /** The same, with `'0ms'` for not at all. */
+  durationOrZero<F extends number | undefined>(name: string, fallback: F): number | F {
+    const value = this.#get(name);
+    return typeof value === 'string' && /^0(ms|s|m|h|d)$/.test(value.trim())
+      ? 0
+      : this.optionalDuration(name, fallback);
+  }
+
+  bytes(name: string, fallback: string): number {
+    try {
+      return parseBytes(this.#get(name) ?? fallback, `${this.path}.${name}`);
+    } catch (error) {
+      this.mistakes.push((error as Error).message);
+      return parseBytes(fallback, name);
+    }
+  }
+
+  fraction<F extends number | undefined>(name: string, fallback: F): number | F {
+    const value = this.#get(name);
+    if (value === undefined) return fallback;
+    if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+    this.#mistake(name, `is ${quote(value)}`, 'Give a number from 0 to 1.');
+    return fallback;
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.#get(name) ?? fallback;
+    if (typeof value === 'boolean') return value;
+    this.#mistake(name, `is ${quote(value)}`, 'Use true or false.');
+    return fallback;
+  }
+
+  /** @param problem what is wrong with an item, or undefined */
+  list(name: string, problem: (item: unknown) => string | undefined): string[] {
+    const value = this.#get(name) ?? [];
+    if (!Array.isArray(value)) {
+      this.#mistake(name, `is ${kindOf(value)}`, 'Give a list.');
+      return [];
+    }
+    value.forEach((item, index) => {
+      const found = problem(item);
+      if (found !== undefined) this.mistakes.push(`${this.path}.${name}[${index}] is ${found}.`);
+    });
+    return value as string[];
   }
 
   tls(name: string): TlsOptions | undefined {

@@ -290,6 +290,15 @@ describe('An injected client', () => {
     expect(Object.prototype.toString.call(client)).toBe('[object Object]');
   });
 
+  it('of an embedded connection can be looked at by the explorers of other modules, which ask every provider what it has', async () => {
+    const app = await start([RedisModule.forRoot()]);
+    const client = app.get<object>(getRedisToken());
+
+    expect(Object.prototype.hasOwnProperty.call(client, 'get')).toBe(false);
+    expect(() => (client as Record<string, unknown>)['hasOwnProperty']).not.toThrow();
+    expect(() => (client as Record<string, unknown>)['toString']).not.toThrow();
+  });
+
   it('of an embedded connection is not behind RedisConnections either', async () => {
     const app = await start([RedisModule.forRoot()]);
 

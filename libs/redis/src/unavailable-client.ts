@@ -17,7 +17,9 @@ const LOOKED_AT = new Set<string | symbol>([
  */
 export function unavailableClient(error: Error): Redis {
   return new Proxy({} as Redis, {
-    get(_, property) {
+    get(target, property) {
+      // What every object has is no use of a client: explorers of other modules look at all providers by it.
+      if (property !== 'constructor' && property in Object.prototype) return Reflect.get(target, property) as unknown;
       if (typeof property === 'symbol' || LOOKED_AT.has(property)) return undefined;
       throw error;
     },

@@ -10,7 +10,7 @@ import {
 } from 'ioredis';
 import { ClusterPipeline } from './cluster-pipeline.js';
 import type { CommandGuard } from './command-guard.js';
-import { guarded, WRITTEN } from './guarded-command.js';
+import { FROM_MASTER, guarded, WRITTEN } from './guarded-command.js';
 import { isIdempotent } from './idempotent-commands.js';
 import { redact } from './redact.js';
 import { watchSilence } from './silence-watch.js';
@@ -50,10 +50,10 @@ export class GuardedCluster extends Cluster {
     const ours = guarded(command);
     const admission = this.#guard.admit(ours, this.status === 'ready');
     if (admission === 'refused') return ours.promise;
-    if (admission === 'again') return super.sendCommand(command, stream, node);
+    if (admission === 'again') return this.#send(command, stream, node);
 
     const settle = ours.reject;
-    super.sendCommand(command, stream, node);
+    this.#send(command, stream, node);
     const redirect = ours.reject;
     if (redirect !== settle) {
       ours.reject = (error) => {
@@ -64,6 +64,18 @@ export class GuardedCluster extends Cluster {
       };
     }
     return ours.promise;
+  }
+
+  /** ioredis decides by an option of the client, which it reads at once, whether a replica may answer. */
+  #send(command: Command, stream?: Stream, node?: unknown): unknown {
+    const { scaleReads } = this.options;
+    if (!guarded(command)[FROM_MASTER] || scaleReads === 'master') return super.sendCommand(command, stream, node);
+    this.options.scaleReads = 'master';
+    try {
+      return super.sendCommand(command, stream, node);
+    } finally {
+      this.options.scaleReads = scaleReads!;
+    }
   }
 
   // `never` fits every overload of ioredis, which differ only in types.

@@ -10,6 +10,8 @@ export const GUARDED = Symbol('@nuthatch/redis:guarded');
 export const WRITTEN = Symbol('@nuthatch/redis:written');
 /** Whether it was sent to a replica beside the client, rather than to the server of the client. */
 export const ON_REPLICA = Symbol('@nuthatch/redis:on-replica');
+/** Set on a command that only reads, and must not be answered by a replica, which may not have heard of the last write. */
+export const FROM_MASTER = Symbol('@nuthatch/redis:from-master');
 /** When the command must have settled, on the monotonic clock. */
 export const DEADLINE = Symbol('@nuthatch/redis:deadline');
 
@@ -28,6 +30,7 @@ export interface GuardedCommand {
   [GUARDED]?: Promise<unknown>;
   [WRITTEN]?: boolean;
   [ON_REPLICA]?: boolean;
+  [FROM_MASTER]?: boolean;
   [DEADLINE]?: number;
 }
 

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Redis, type Command, type RedisOptions } from 'ioredis';
 import type { CommandGuard } from './command-guard.js';
-import { guarded, ON_REPLICA, WRITTEN } from './guarded-command.js';
+import { FROM_MASTER, guarded, ON_REPLICA, WRITTEN } from './guarded-command.js';
 import { isReadOnly } from './idempotent-commands.js';
 import { redact } from './redact.js';
 import { watchSilence } from './silence-watch.js';
@@ -48,7 +48,7 @@ export class GuardedRedis extends Redis {
     const ours = guarded(command);
     const ready = this.status === 'ready';
     if (this.#guard.admit(ours, ready) === 'refused') return ours.promise;
-    if (this.#replica?.status === 'ready' && !stream && isReadOnly(ours)) {
+    if (this.#replica?.status === 'ready' && !stream && !ours[FROM_MASTER] && isReadOnly(ours)) {
       ours[ON_REPLICA] = true;
       return this.#replica.sendCommand(command);
     }

@@ -168,8 +168,6 @@ describe('A value that JSON cannot carry', () => {
   cycle['self'] = cycle;
 
   it.each([
-    ['a function', { run: () => 's3cret' }, '$.run', 'a function'],
-    ['a symbol', [1, Symbol('s3cret')], '$[1]', 'a symbol'],
     ['an instance of a class', { price: { net: new Money('s3cret') } }, '$.price.net', 'an instance of Money'],
     ['an error', [new RangeError('s3cret')], '$[0]', 'an instance of RangeError'],
     ['a boxed string', { a: Object('s3cret') as object }, '$.a', 'an instance of String'],
@@ -177,6 +175,22 @@ describe('A value that JSON cannot carry', () => {
     ['a typed array other than bytes', { a: new Float64Array(1) }, '$.a', 'an instance of Float64Array'],
     ['a promise', { a: Promise.resolve('s3cret') }, '$.a', 'an instance of Promise'],
   ])('such as %s is refused with its path and without its content', (_, value, path, what) => {
+    const error = thrownBy(() => jsonCodec.encode(value));
+
+    expect(error).toBeInstanceOf(CodecError);
+    expect(error).toMatchObject({
+      code: 'CODEC',
+      path,
+      message:
+        `The value at ${path} is ${what}, which JSON cannot carry. ` +
+        'Convert it to plain data first, or give its class to createJsonCodec().',
+    });
+  });
+
+  it.each([
+    ['a function', { run: () => 's3cret' }, '$.run'],
+    ['a symbol', [1, Symbol('s3cret')], '$[1]'],
+  ])('such as %s, for which there is no class, is refused in the same way', (what, value, path) => {
     const error = thrownBy(() => jsonCodec.encode(value));
 
     expect(error).toBeInstanceOf(CodecError);

@@ -7,7 +7,8 @@ import { BlockingPool } from './blocking-pool.js';
 import { InvalidationTracker } from './invalidation-tracker.js';
 import { Subscriber } from './subscriber.js';
 
-// With the PING of a tended link every three seconds, a silent half-open one is found in under six.
+// With the PING of a tended link every three seconds, a silent half-open one is found in under six. A tracker asks more
+// often and stops to trust its link much earlier; what is bounded here is the time until it tries another connection.
 const LINK_SILENCE_MS = 2_000;
 
 /** The clients of a connection beside the one for commands, each made when it is first needed. */

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
-import { tendLink } from './tended-link.js';
+import { reconnect, tendLink } from './tended-link.js';
 
 const RETRY_MS = 500;
 
@@ -73,6 +73,7 @@ export class Subscriber {
   }
 
   async #resume(): Promise<void> {
+    const { stream } = this.client;
     const channels = this.#channels.eventNames() as string[];
     const patterns = this.#patterns.eventNames() as string[];
     try {
@@ -80,7 +81,7 @@ export class Subscriber {
       if (patterns.length > 0) await this.client.psubscribe(...patterns);
     } catch {
       // Either the link died again, or it lives and was refused: in both cases the next connection tries once more.
-      setTimeout(() => this.client.status === 'ready' && this.client.disconnect(true), RETRY_MS).unref();
+      setTimeout(() => reconnect(this.client, stream), RETRY_MS).unref();
       return;
     }
     const interrupted = !this.#live;

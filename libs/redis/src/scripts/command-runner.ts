@@ -1,5 +1,5 @@
 import { Command, type Cluster, type Redis } from 'ioredis';
-import { DEADLINE, guarded, IDEMPOTENT, TIMEOUT, type GuardedCommand } from '../client/guarded-command.js';
+import { DEADLINE, FROM_MASTER, guarded, IDEMPOTENT, TIMEOUT, type GuardedCommand } from '../client/guarded-command.js';
 import type { RedisScript } from './redis-script.js';
 
 export type CommandArgument = string | number | Buffer;
@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Whether it may be sent again when the connection dies with the reply outstanding. @default false, or true for commands that only read */
   readonly idempotent?: boolean;
+  /** Whether a command that only reads must not be answered by a replica. @default false */
+  readonly fromMaster?: boolean;
   /** @default 'text' */
   readonly reply?: 'text' | 'buffer';
 }
@@ -52,12 +54,13 @@ function send(
   client: Redis | Cluster,
   name: string,
   args: readonly CommandArgument[],
-  { reply, timeoutMs, idempotent }: RunOptions,
+  { reply, timeoutMs, idempotent, fromMaster }: RunOptions,
 ): GuardedCommand {
   const command = new Command(name, [...args], { replyEncoding: reply === 'buffer' ? null : 'utf8' });
   const ours = guarded(command);
   if (timeoutMs !== undefined) ours[TIMEOUT] = timeoutMs;
   if (idempotent) ours[IDEMPOTENT] = true;
+  if (fromMaster) ours[FROM_MASTER] = true;
   client.sendCommand(command);
   return ours;
 }
