@@ -13,5 +13,5 @@ export class CacheDecoratorWiring {
 
 export const aroundCachedMethod = aroundMethod(
   CacheDecoratorWiring,
-  'Import CacheModule.forRoot() in the root module to use @Cacheable() and @CacheInvalidate().',
+  'Import CacheModule.forRoot() in the root module to use @Cacheable(), @CachePut() and @CacheInvalidate().',
 );

@@ -9,8 +9,6 @@ export type CacheKey = string | readonly KeySegment[];
 
 /** The key within a cache, escaped. */
 export function cacheKeyText(key: CacheKey): string {
-  const segments = typeof key === 'string' ? key.split(':') : key;
-  if (!Array.isArray(segments))
-    throw new CacheKeyError(`A cache key is of type ${typeof key}. Give a string or a list of segments.`);
-  return joinKey(segments as readonly KeySegment[]);
+  if (typeof key === 'string' || Array.isArray(key)) return joinKey(key as string | readonly KeySegment[]);
+  throw new CacheKeyError(`A cache key is of type ${typeof key}. Give a string or a list of segments.`);
 }

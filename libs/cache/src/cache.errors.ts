@@ -7,7 +7,7 @@ export class CacheOptionsError extends NuthatchError {
   }
 }
 
-/** A key cannot be used, or none can be made for a decorated method. */
+/** A key, a tag or a pattern cannot be used, or no key can be made for a decorated method. */
 export class CacheKeyError extends NuthatchError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('CACHE_KEY', message, options);
@@ -18,5 +18,18 @@ export class CacheKeyError extends NuthatchError {
 export class CacheValueError extends NuthatchError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('CACHE_VALUE', message, options);
+  }
+}
+
+/** A loader took longer than `hardTimeout`, and there was no earlier value within its grace to serve instead. */
+export class CacheLoadTimeoutError extends NuthatchError {
+  constructor(
+    readonly key: string,
+    readonly timeoutMs: number,
+  ) {
+    super(
+      'CACHE_LOAD_TIMEOUT',
+      `The loader of "${key}" did not finish within ${timeoutMs}ms. Raise "hardTimeout", or set "grace" so that an earlier value is served.`,
+    );
   }
 }

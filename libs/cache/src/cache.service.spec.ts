@@ -1,10 +1,11 @@
-import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { createJsonCodec, jsonType, RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
 import { CacheKeyError, CacheOptionsError, CacheValueError } from './cache.errors.js';
-import { resolveCacheOptions, type CacheEntryOptions, type CacheModuleOptions } from './cache.options.js';
-import { CacheService } from './cache.service.js';
-import type { CacheRead } from './drivers/cache-driver.js';
+import type { CacheEntryOptions } from './cache.options.js';
+import type { CacheService } from './cache.service.js';
 import { MemoryCacheDriver } from './drivers/memory.driver.js';
+import { closeCaches, heldLoad, openCache, turn, type HeldLoad } from './fixtures/open-cache.js';
+import { StagedDriver } from './fixtures/staged-driver.js';
 
 interface User {
   id: number;
@@ -14,39 +15,26 @@ interface User {
 
 const ada = (): User => ({ id: 1, name: 'Ada', tags: ['first'] });
 
-let now: number;
-let driver: MemoryCacheDriver;
+let store: MemoryCacheDriver;
+let driver: StagedDriver;
 let cache: CacheService;
 
 beforeEach(() => {
-  now = 0;
-  driver = new MemoryCacheDriver(() => now);
-  cache = cacheOn(driver);
+  store = new MemoryCacheDriver();
+  driver = new StagedDriver(store);
+  cache = openCache(driver).cache;
+});
+afterEach(async () => {
+  jest.useRealTimers();
+  await closeCaches();
 });
 
-function cacheOn(store: MemoryCacheDriver, options: CacheModuleOptions = {}): CacheService {
-  return new CacheService(store, resolveCacheOptions(options), 'app:cache:');
-}
-
-/** A load that has begun and ends when the test says so. */
-interface HeldLoad<T> {
-  readonly result: Promise<T>;
-  finish(value: T): void;
-  fail(error: Error): void;
-}
-
-async function beginLoad<T>(key: string, options?: CacheEntryOptions): Promise<HeldLoad<T>> {
-  let held: Omit<HeldLoad<T>, 'result'> | undefined;
-  let begun: (() => void) | undefined;
-  const beginning = new Promise<void>((resolve) => (begun = resolve));
-  const load = (): Promise<T> =>
-    new Promise((finish, fail) => {
-      held = { finish, fail };
-      begun!();
-    });
-  const result = cache.getOrSet(key, load, options);
-  await beginning;
-  return { result, ...held! };
+/** A load of the cache that has begun. */
+async function beginLoad<T>(key: string, options?: CacheEntryOptions): Promise<HeldLoad<T> & { result: Promise<T> }> {
+  const held = heldLoad<T>();
+  const result = cache.getOrSet(key, held.load, options);
+  await held.begun;
+  return { ...held, result };
 }
 
 const neverLoads = (): never => {
@@ -59,6 +47,7 @@ describe('The cache', () => {
     expect(await cache.has('user:1')).toBe(false);
     expect(cache.peek('user:1')).toBeUndefined();
     expect(await cache.delete('user:1')).toBe(0);
+    expect(await cache.expire('user:1')).toBe(0);
   });
 
   it('gives back what was set, under the same key in either form', async () => {
@@ -71,18 +60,21 @@ describe('The cache', () => {
   });
 
   it.each([[null], [0], [''], [false], [Number.NaN], [[]], [{}], [0n]])(
-    'keeps %p, which is a value like any other',
+    'keeps %p, which is a value like any other, in process and in Redis',
     async (value) => {
-      const load = jest.fn(() => value);
+      for (const local of [undefined, false] as const) {
+        cache = openCache(new MemoryCacheDriver(), local === undefined ? {} : { local }).cache;
+        const load = jest.fn(() => value);
+        expect(await cache.getOrSet('loaded', load)).toEqual(value);
+        expect(await cache.getOrSet('loaded', load)).toEqual(value);
+        await cache.set('set', value);
 
-      expect(await cache.getOrSet('loaded', load)).toEqual(value);
-      expect(await cache.getOrSet('loaded', load)).toEqual(value);
-      await cache.set('set', value);
-
-      expect(load).toHaveBeenCalledTimes(1);
-      expect(await cache.get('set')).toEqual(value);
-      expect(await cache.has('set')).toBe(true);
-      expect(cache.peek('loaded')).toEqual(value);
+        expect(load).toHaveBeenCalledTimes(1);
+        expect(await cache.get('set')).toEqual(value);
+        expect(await cache.has('set')).toBe(true);
+        expect(await cache.getMany(['set'])).toEqual(new Map([['set', value]]));
+        expect(cache.peek('loaded')).toEqual(local === undefined ? value : undefined);
+      }
     },
   );
 
@@ -106,26 +98,42 @@ describe('The cache', () => {
     );
   });
 
-  it('keeps a value for five minutes, for the TTL of the module, or for that of the entry', async () => {
-    cache = cacheOn(driver, { ttl: '1m' });
-    await cacheOn(driver).set('default', 1);
-    await cache.set('module', 1);
-    await cache.set('entry', 1, { ttl: '10s' });
-    await cache.getOrSet('loaded', () => 1, { ttl: '20s' });
-    const left = async (): Promise<boolean[]> =>
-      Promise.all(['default', 'module', 'loaded', 'entry'].map((key) => cache.has(key)));
+  it.each([{}, { local: false as const }])(
+    'keeps a value for five minutes, for the TTL of the module, or for that of the entry: %p',
+    async (options) => {
+      jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+      store = new MemoryCacheDriver();
+      cache = openCache(store, { ttl: '1m', jitter: 0, ...options }).cache;
+      const other = openCache(store, { jitter: 0, ...options }).cache;
+      await other.set('default', 1);
+      await cache.set('module', 1);
+      await cache.set('entry', 1, { ttl: '10s' });
+      await cache.getOrSet('loaded', () => 1, { ttl: '20s' });
+      const left = async (): Promise<boolean[]> =>
+        Promise.all(
+          ['default', 'module', 'loaded', 'entry'].map(async (key) => {
+            const found = (await cache.get(key)) !== undefined;
+            expect(await cache.has(key)).toBe(found);
+            return found;
+          }),
+        );
+      const elapseTo = async (ms: number): Promise<void> => {
+        await turn();
+        jest.advanceTimersByTime(ms - performance.now());
+      };
 
-    now = 9_999;
-    expect(await left()).toEqual([true, true, true, true]);
-    now = 10_000;
-    expect(await left()).toEqual([true, true, true, false]);
-    now = 20_000;
-    expect(await left()).toEqual([true, true, false, false]);
-    now = 60_000;
-    expect(await left()).toEqual([true, false, false, false]);
-    now = 300_000;
-    expect(await left()).toEqual([false, false, false, false]);
-  });
+      await elapseTo(9_999);
+      expect(await left()).toEqual([true, true, true, true]);
+      await elapseTo(10_000);
+      expect(await left()).toEqual([true, true, true, false]);
+      await elapseTo(20_000);
+      expect(await left()).toEqual([true, true, false, false]);
+      await elapseTo(60_000);
+      expect(await left()).toEqual([true, false, false, false]);
+      await elapseTo(300_000);
+      expect(await left()).toEqual([false, false, false, false]);
+    },
+  );
 
   it('tells the loader the key as Redis knows it', async () => {
     expect(await cache.getOrSet(['search', 'a b'], ({ key }) => key)).toBe('app:cache:default:search:a%20b');
@@ -135,81 +143,216 @@ describe('The cache', () => {
     await cache.set('a', 1);
     await cache.set('b', 2);
 
-    expect(await cache.delete('a', ['b'], 'c')).toBe(2);
+    expect(await cache.delete('a', ['b'], 'a', 'c')).toBe(2);
     expect(await cache.get('a')).toBeUndefined();
     expect(await cache.delete()).toBe(0);
   });
 
-  it('keeps keys of different segments apart', async () => {
-    await cache.set(['a', 'b:c'], 'escaped');
-    await cache.set(['a', 'b', 'c'], 'separated');
+  it('expires keys: they are loaded anew, and serve within their grace when that fails', async () => {
+    await cache.set('with', 'old', { grace: '1h' });
+    await cache.set('without', 'old');
 
-    expect(await cache.get(['a', 'b:c'])).toBe('escaped');
-    expect(await cache.get('a:b:c')).toBe('separated');
+    expect(await cache.expire('with', 'without', 'absent')).toBe(2);
+    expect(await cache.get('with')).toBeUndefined();
+    expect(cache.peek('with')).toBeUndefined();
+    expect(await cache.has('with')).toBe(false);
+    expect(await cache.getOrSet('with', neverLoads)).toBe('old');
+    await expect(cache.getOrSet('without', neverLoads)).rejects.toThrow('The loader was called.');
+    expect(await cache.getOrSet('with', () => 'new')).toBe('new');
   });
 
-  it('refuses wrong keys and wrong options with a rejection, and without a load', async () => {
-    const wrongKey = 7 as unknown as string;
-    const wrongOptions = { ttl: 60 } as unknown as CacheEntryOptions;
+  it('keeps keys of different segments apart, in process, too', async () => {
+    await cache.set(['a', 'b:c'], 'escaped');
+    await cache.set(['a', 'b', 'c'], 'separated');
+    await cache.set('a:b%3Ac', 'written');
 
-    await expect(cache.get(wrongKey)).rejects.toThrow(CacheKeyError);
-    await expect(cache.getOrSet(wrongKey, neverLoads)).rejects.toThrow(CacheKeyError);
-    await expect(cache.delete('fine', wrongKey)).rejects.toThrow(CacheKeyError);
-    await expect(cache.getOrSet('user:1', neverLoads, wrongOptions)).rejects.toThrow(CacheOptionsError);
-    await expect(cache.set('user:1', 1, wrongOptions)).rejects.toThrow("options.ttl is 60. Write the unit: '60ms'.");
+    for (const look of [(key: string | string[]) => cache.get(key), (key: string | string[]) => cache.peek(key)]) {
+      expect(await look(['a', 'b:c'])).toBe('escaped');
+      expect(await look('a:b:c')).toBe('separated');
+      expect(await look('a:b%3Ac')).toBe('written');
+    }
+    expect(await cache.delete(['a', 'b:c'])).toBe(1);
+    expect(cache.peek('a:b%3Ac')).toBe('written');
+    expect(cache.peek(['a', 'b:c'])).toBeUndefined();
+  });
+
+  it('never takes a key as it is written for one that is escaped like it', async () => {
+    await cache.set(['a:b'], 'escaped');
+
+    expect(cache.peek('a%3Ab')).toBeUndefined();
+    expect(await cache.get('a%3Ab')).toBeUndefined();
+    expect(await cache.has('a%3Ab')).toBe(false);
+    expect(await cache.getOrSet('a%3Ab', () => 'other')).toBe('other');
+    expect(cache.peek(['a:b'])).toBe('escaped');
+  });
+
+  it('holds keys that need escaping in process like all others', async () => {
+    await cache.set('name of the user', 1);
+    const asked = driver.calls.length;
+
+    expect(cache.peek('name of the user')).toBe(1);
+    expect(await cache.get(['name of the user'])).toBe(1);
+    expect(await cache.getOrSet('name of the user', neverLoads)).toBe(1);
+    expect(driver.calls.length).toBe(asked);
+  });
+
+  it('serves what it holds in process without asking Redis', async () => {
+    await cache.getOrSet('a', () => 1, { tags: ['t'] });
+    await turn();
+    const asked = driver.calls.length;
+
+    expect(await cache.get('a')).toBe(1);
+    expect(await cache.getOrSet('a', neverLoads)).toBe(1);
+    expect(await cache.has('a')).toBe(true);
+    expect(cache.peek('a')).toBe(1);
+    expect(await cache.getMany(['a'])).toEqual(new Map([['a', 1]]));
+    expect(driver.calls.length).toBe(asked);
+  });
+
+  it('keeps the keys of a namespace apart, and takes over the options of the one that it was made by', async () => {
+    const users = cache.namespace('users', { ttl: '10s', tags: ['all'] });
+    const archive = users.namespace('archive', { grace: '1h' });
+    await cache.set('1', 'mine');
+    await users.set('1', 'of users');
+    await archive.set('1', 'of the archive');
+
+    expect([await cache.get('1'), await users.get('1'), await archive.get('1')]).toEqual([
+      'mine',
+      'of users',
+      'of the archive',
+    ]);
+    await cache.invalidateTags('all');
+    expect([await cache.get('1'), await users.get('1'), await archive.get('1')]).toEqual([
+      'mine',
+      undefined,
+      undefined,
+    ]);
+    expect(archive.stats().namespace).toBe('users.archive');
+  });
+
+  it('clears a namespace with those within it, and nothing else', async () => {
+    const users = cache.namespace('users');
+    for (const each of [cache, users, users.namespace('archive'), cache.namespace('users2')]) await each.set('a', 1);
+
+    await users.clear();
+
+    expect(await users.get('a')).toBeUndefined();
+    expect(await users.namespace('archive').get('a')).toBeUndefined();
+    expect(await cache.namespace('users2').get('a')).toBe(1);
+    expect(await cache.get('a')).toBe(1);
+  });
+
+  it('removes what matches a pattern, tells how far it is, and stops when it is told to', async () => {
+    for (const key of ['user:1', 'user:2', 'item:1']) await cache.set(key, key);
+    const onProgress = jest.fn();
+    const stopped = new AbortController();
+    stopped.abort(new Error('enough'));
+
+    await expect(cache.invalidatePattern('user:*', { signal: stopped.signal })).rejects.toThrow('enough');
+    expect(await cache.get('user:1')).toBe('user:1');
+    expect(await cache.invalidatePattern('user:*', { onProgress })).toBe(2);
+    expect(onProgress).toHaveBeenCalledWith(2);
+    expect(await cache.getMany(['user:1', 'user:2', 'item:1'])).toEqual(new Map([['item:1', 'item:1']]));
   });
 });
 
 describe('A cached value', () => {
-  it('comes back equal and of the same types', async () => {
+  it.each([{}, { local: false as const }])('comes back equal and of the same types: %p', async (options) => {
+    class Money {
+      constructor(readonly cents: bigint) {}
+    }
+    const money = jsonType({
+      name: 'money',
+      class: Money,
+      encode: ({ cents }) => ({ cents }),
+      decode: ({ cents }) => new Money(cents),
+    });
+    cache = openCache(driver, { codec: createJsonCodec({ types: [money] }), ...options }).cache;
     const value = {
       at: new Date(0),
       big: 1n,
       map: new Map([['a', new Set([1])]]),
       bytes: Buffer.from('hi'),
       none: [undefined],
+      money: new Money(1n),
     };
 
     expect(await cache.getOrSet('loaded', () => value)).toStrictEqual(value);
     await cache.set('set', value);
 
     expect(await cache.get('set')).toStrictEqual(value);
-    expect(cache.peek('loaded')).toStrictEqual(value);
+    expect(await cache.get('loaded')).toStrictEqual(value);
+    expect(await cache.getOrSetMany(['set'], neverLoads)).toStrictEqual(new Map([['set', value]]));
   });
 
-  it('is never the same object: not for the loader, not for who joined, not for who hit', async () => {
+  it('is frozen, and shared by all who get it', async () => {
     const original = ada();
     const load = await beginLoad<User>('user:1');
     const joined = cache.getOrSet<User>('user:1', neverLoads);
     load.finish(original);
-
     const values = [
-      original,
       await load.result,
       await joined,
-      await cache.getOrSet('user:1', neverLoads),
-      await cache.get('user:1'),
-      cache.peek('user:1'),
+      await cache.getOrSet<User>('user:1', neverLoads),
+      await cache.get<User>('user:1'),
+      cache.peek<User>('user:1'),
     ];
 
-    expect(new Set(values).size).toBe(values.length);
-    for (const value of values) expect(value).toStrictEqual(ada());
+    expect(new Set(values).size).toBe(1);
+    expect(values[0]).toStrictEqual(ada());
+    expect(() => values[0]!.tags.push('changed')).toThrow(TypeError);
+    expect(() => (values[0]!.name = 'Eve')).toThrow(TypeError);
   });
 
-  it('does not change when the caller changes what it got', async () => {
-    const first = await cache.getOrSet('user:1', ada);
-    first.tags.push('changed');
-    first.name = 'Eve';
+  it('is not the object that the loader has returned, nor the one that was set: those stay as they are', async () => {
+    const [loaded, set] = [ada(), ada()];
+    await cache.getOrSet('loaded', () => loaded);
+    await cache.set('set', set);
+    loaded.tags.push('changed');
+    set.name = 'Eve';
 
-    expect(await cache.get('user:1')).toEqual(ada());
+    expect(await cache.get('loaded')).toEqual(ada());
+    expect(await cache.get('set')).toEqual(ada());
   });
 
-  it('does not change when the caller changes what it has set', async () => {
-    const user = ada();
-    await cache.set('user:1', user);
-    user.name = 'Eve';
+  it('is copied where it cannot be frozen: nobody changes it for the others', async () => {
+    const value = { map: new Map([['a', [1]]]), at: new Date(0), list: [1] };
+    await cache.set('key', value);
 
+    const [first, second] = [(await cache.get<typeof value>('key'))!, (await cache.get<typeof value>('key'))!];
+    first.map.set('b', [2]);
+    first.at.setTime(1);
+
+    expect(second).toEqual(value);
+    expect(await cache.get('key')).toEqual(value);
+    expect(first.list).toBe(second.list);
+  });
+
+  it('is a copy that its owner may change where that is asked for', async () => {
+    cache = openCache(driver, { clone: true }).cache;
+    const load = await beginLoad<User>('user:1');
+    const joined = cache.getOrSet<User>('user:1', neverLoads);
+    load.finish(ada());
+    const users = [
+      await load.result,
+      await joined,
+      await cache.getOrSet<User>('user:1', neverLoads),
+      (await cache.get<User>('user:1'))!,
+      cache.peek<User>('user:1')!,
+      (await cache.getMany<User>(['user:1'])).get('user:1')!,
+    ];
+    for (const user of users) {
+      expect(user).toStrictEqual(ada());
+      user.tags.push('changed');
+      user.name = 'Eve';
+    }
+
+    expect(new Set(users).size).toBe(users.length);
     expect(await cache.get('user:1')).toEqual(ada());
+    const shared = openCache(driver).cache;
+    const owned = await shared.getOrSet('user:1', neverLoads, { clone: true });
+    (owned as User).name = 'Eve';
+    expect(await shared.get('user:1')).toEqual(ada());
   });
 
   it('that cannot be carried is refused with its path, and without what it holds', async () => {
@@ -238,23 +381,30 @@ describe('A cached value', () => {
       encode: (value: unknown) => String(value).toUpperCase(),
       decode: (text: string) => `decoded ${text}`,
     };
-    cache = cacheOn(driver, { codec });
+    cache = openCache(driver, { codec }).cache;
 
     await cache.set('key', 'value');
 
-    expect(driver.peek('app:cache:default:key')).toBe('VALUE');
+    const { entries } = await store.read(['app:cache:default:key'], false);
+    expect(entries[0]).toMatchObject({ state: 'value', entry: { body: 'VALUE' } });
     expect(await cache.get('key')).toBe('decoded VALUE');
   });
 });
 
 describe('A text that the codec has not written', () => {
   beforeEach(async () => {
-    await driver.set('app:cache:default:user:1', 'not JSON', 60_000);
+    await cache.set('user:1', 'old');
+    const { entries } = await store.read(['app:cache:default:user:1'], false);
+    const { header } = (entries[0] as unknown as { entry: { header: never } }).entry;
+    await store.set('app:cache:default:user:1', { body: 'not JSON', header });
+    cache = openCache(driver).cache;
   });
 
   it('is no value', async () => {
     expect(await cache.get('user:1')).toBeUndefined();
     expect(cache.peek('user:1')).toBeUndefined();
+    expect(await cache.getMany(['user:1'])).toEqual(new Map());
+    expect(cache.stats().unreadable).toBeGreaterThan(0);
   });
 
   it('makes way for what is loaded', async () => {
@@ -265,6 +415,12 @@ describe('A text that the codec has not written', () => {
     expect(users).toEqual(Array.from({ length: 100 }, ada));
     expect(load).toHaveBeenCalledTimes(1);
     expect(await cache.get('user:1')).toEqual(ada());
+  });
+
+  it('makes way for what is set, and is removed by a deletion', async () => {
+    await cache.set('user:1', 'new');
+    expect(await cache.get('user:1')).toBe('new');
+    expect(await cache.delete('user:1')).toBe(1);
   });
 });
 
@@ -311,199 +467,83 @@ describe('A load', () => {
     expect(await cache.get('user:1')).toEqual(ada());
   });
 
-  it('whose key is deleted meanwhile is not stored, and who asks later does not get it', async () => {
-    const stale = await beginLoad<string>('user:1');
-
-    expect(await cache.delete('user:1')).toBe(1);
-    const later = await beginLoad<string>('user:1');
-    stale.finish('stale');
-
-    expect(await stale.result).toBe('stale');
-    expect(await cache.get('user:1')).toBeUndefined();
-    later.finish('fresh');
-    expect(await later.result).toBe('fresh');
-    expect(await cache.get('user:1')).toBe('fresh');
+  it('may ask for its own key, by any of the ways to load', async () => {
+    expect(await cache.getOrSet('a', () => cache.getOrSet('a', () => 'inner'))).toBe('inner');
+    expect(await cache.refresh('b', () => cache.getOrSet('b', () => 'inner'))).toBe('inner');
+    expect(await cache.refresh('a', () => cache.refresh('a', () => 'inner'))).toBe('inner');
+    const many = await cache.getOrSetMany(['c'], async () =>
+      cache.getOrSetMany(['c'], () => new Map([['c', 'inner']])),
+    );
+    expect(many).toEqual(new Map([['c', 'inner']]));
   });
 
-  it('whose key is deleted meanwhile is not stored either when nobody asks in between', async () => {
-    const stale = await beginLoad<string>('user:1');
+  it('that asks for a key whose load asks for it does not wait for ever, however deep that goes', async () => {
+    let depth = 0;
+    const asksFor = (key: 'x' | 'y') => async (): Promise<string> =>
+      ++depth > 6 ? 'deep' : cache.getOrSet(key, asksFor(key === 'x' ? 'y' : 'x'));
 
-    await cache.delete('user:1');
-    stale.finish('stale');
-    await stale.result;
+    const loaded = await Promise.all([cache.getOrSet('x', asksFor('y')), cache.getOrSet('y', asksFor('x'))]);
 
-    expect(await cache.get('user:1')).toBeUndefined();
-    expect(await cache.getOrSet('user:1', () => 'fresh')).toBe('fresh');
+    expect(loaded).toEqual(['deep', 'deep']);
   });
 
-  it('that ends after a newer one does not replace its result', async () => {
-    const stale = await beginLoad<string>('user:1');
-    await cache.delete('user:1');
-    await cache.getOrSet('user:1', () => 'fresh');
+  it('of many keys may ask for one of them', async () => {
+    const load = async (missing: string[]): Promise<Map<string, string>> => {
+      const inner = await cache.getOrSet('b', () => 'inner');
+      return new Map(missing.map((key) => [key, `${key} with ${inner}`]));
+    };
 
-    stale.finish('stale');
-    await stale.result;
-
-    expect(await cache.get('user:1')).toBe('fresh');
-  });
-
-  it('whose key is set meanwhile does not replace what was set', async () => {
-    const stale = await beginLoad<string>('user:1');
-
-    await cache.set('user:1', 'set');
-
-    expect(await cache.getOrSet('user:1', neverLoads)).toBe('set');
-    stale.finish('stale');
-    expect(await stale.result).toBe('stale');
-    expect(await cache.get('user:1')).toBe('set');
-  });
-
-  it('that is on its way in another process is not waited for, and its result is the one that is stored', async () => {
-    const there = cacheOn(driver);
-    const here = await beginLoad<string>('user:1');
-
-    expect(await there.getOrSet('user:1', () => 'loaded there')).toBe('loaded there');
-    expect(await there.get('user:1')).toBeUndefined();
-    here.finish('loaded here');
-    await here.result;
-
-    expect(await there.get('user:1')).toBe('loaded here');
-  });
-
-  it('of before a deletion in another process is not stored', async () => {
-    const stale = await beginLoad<string>('user:1');
-
-    await cacheOn(driver).delete('user:1');
-    stale.finish('stale');
-    await stale.result;
-
-    expect(await cache.get('user:1')).toBeUndefined();
-  });
-
-  it('that takes longer than 30 seconds keeps its result to its callers', async () => {
-    const slow = await beginLoad<string>('user:1');
-
-    now = 30_000;
-    slow.finish('late');
-
-    expect(await slow.result).toBe('late');
-    expect(await cache.get('user:1')).toBeUndefined();
+    expect(await cache.getOrSetMany(['a', 'b', 'c'], load)).toEqual(
+      new Map([
+        ['a', 'a with inner'],
+        ['b', 'b with inner'],
+        ['c', 'c with inner'],
+      ]),
+    );
   });
 });
-
-describe('While a deletion or a set is on its way', () => {
-  const NAME = 'app:cache:default:user:1';
-
-  /** Lets the next such operation of the store wait until the returned function is called. */
-  function hold(operation: 'delete' | 'set'): () => void {
-    let release: (() => void) | undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    const perform = driver[operation].bind(driver) as (...args: unknown[]) => Promise<never>;
-    jest.spyOn(driver, operation).mockImplementationOnce(async (...args: unknown[]) => {
-      await released;
-      return perform(...args);
-    });
-    return release!;
-  }
-
-  it.each([
-    ['deletion', 'delete', () => cache.delete('user:1')],
-    ['set', 'set', () => cache.set('user:1', 'set')],
-  ] as const)('nobody joins a load of before the %s', async (_, operation, act) => {
-    const stale = await beginLoad<string>('user:1');
-    const release = hold(operation);
-
-    const acting = act();
-    const later = cache.getOrSet('user:1', () => 'fresh');
-    stale.finish('stale');
-
-    expect(await later).toBe('fresh');
-    release();
-    await acting;
-    expect(await cache.get('user:1')).not.toBe('stale');
-  });
-
-  it.each([
-    ['deletion', 'delete', () => cache.delete('user:1'), 'fresh'],
-    ['set', 'set', () => cache.set('user:1', 'set'), 'set'],
-  ] as const)('what is read then reaches nobody who asks after the %s', async (_, operation, act, expected) => {
-    await driver.set(NAME, '"old"', 60_000);
-    const release = hold(operation);
-    const acting = act();
-    let answer: ((read: CacheRead) => void) | undefined;
-    jest.spyOn(driver, 'getOrLease').mockImplementationOnce(() => new Promise((resolve) => (answer = resolve)));
-    const during = cache.getOrSet('user:1', neverLoads);
-
-    release();
-    await acting;
-    const after = cache.getOrSet('user:1', () => 'fresh');
-    answer!({ state: 'hit', value: '"old"' });
-
-    expect(await after).toBe(expected);
-    expect(await during).toBe('old');
-  });
-});
-
-/** A store that is away for some or all of its operations. */
-class AwayDriver extends MemoryCacheDriver {
-  away = true;
-  error: Error = new RedisUnreachableError('default', 'ECONNREFUSED', 'not-executed');
-
-  override get(...args: Parameters<MemoryCacheDriver['get']>): ReturnType<MemoryCacheDriver['get']> {
-    return this.#answer(() => super.get(...args));
-  }
-
-  override getOrLease(
-    ...args: Parameters<MemoryCacheDriver['getOrLease']>
-  ): ReturnType<MemoryCacheDriver['getOrLease']> {
-    return this.#answer(() => super.getOrLease(...args));
-  }
-
-  override fill(...args: Parameters<MemoryCacheDriver['fill']>): ReturnType<MemoryCacheDriver['fill']> {
-    return this.#answer(() => super.fill(...args));
-  }
-
-  override abandon(...args: Parameters<MemoryCacheDriver['abandon']>): ReturnType<MemoryCacheDriver['abandon']> {
-    return this.#answer(() => super.abandon(...args));
-  }
-
-  override set(...args: Parameters<MemoryCacheDriver['set']>): ReturnType<MemoryCacheDriver['set']> {
-    return this.#answer(() => super.set(...args));
-  }
-
-  override has(...args: Parameters<MemoryCacheDriver['has']>): ReturnType<MemoryCacheDriver['has']> {
-    return this.#answer(() => super.has(...args));
-  }
-
-  override delete(...args: Parameters<MemoryCacheDriver['delete']>): ReturnType<MemoryCacheDriver['delete']> {
-    return this.#answer(() => super.delete(...args));
-  }
-
-  async #answer<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.away) throw this.error;
-    return operation();
-  }
-}
 
 describe.each([
   ['cannot be reached', new RedisUnreachableError('default', 'ECONNREFUSED', 'not-executed')],
   ['does not answer in time', new RedisTimeoutError('default', 'get', 1_000, 'unknown')],
 ])('While Redis %s', (_, error) => {
-  let away: AwayDriver;
+  it('values are loaded, and nothing is found that this process does not hold', async () => {
+    driver.goAway(error);
 
-  beforeEach(() => {
-    away = new AwayDriver(() => now);
-    away.error = error;
-    cache = cacheOn(away);
-  });
-
-  it('values are loaded, and nothing is found', async () => {
-    expect(await cache.getOrSet('user:1', ada)).toEqual(ada());
     expect(await cache.get('user:1')).toBeUndefined();
     expect(await cache.has('user:1')).toBe(false);
+    expect(await cache.getOrSet('user:1', ada)).toEqual(ada());
+  });
+
+  it('what this process holds is served, for as long as its grace lasts', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+    cache = openCache(driver, { grace: '10s', ttl: '10s', jitter: 0 }).cache;
+    await cache.set('set', 1);
+    await cache.getOrSet('loaded', () => 2);
+    await turn();
+    driver.goAway(error);
+
+    for (const ms of [0, 15_000]) {
+      jest.advanceTimersByTime(ms);
+      expect([await cache.get('set'), await cache.get('loaded')]).toEqual([1, 2]);
+      expect(await cache.getOrSet('loaded', neverLoads)).toBe(2);
+      expect(await cache.has('set')).toBe(true);
+    }
+    jest.advanceTimersByTime(5_000);
+    expect([await cache.get('set'), await cache.has('set')]).toEqual([undefined, false]);
+  });
+
+  it('what is loaded then is kept for as long as it lasts', async () => {
+    driver.goAway(error);
+    await cache.getOrSet('user:1', ada);
+
+    expect(await cache.get('user:1')).toEqual(ada());
+    expect(await cache.getOrSet('user:1', neverLoads)).toEqual(ada());
+    expect(cache.peek('user:1')).toBeUndefined();
   });
 
   it('concurrent callers still share one load', async () => {
+    driver.goAway(error);
     const load = jest.fn(async () => ada());
 
     await Promise.all(Array.from({ length: 100 }, () => cache.getOrSet('user:1', load)));
@@ -512,72 +552,222 @@ describe.each([
   });
 
   it('the error of a loader is still that of the loader', async () => {
+    driver.goAway(error);
+
     await expect(cache.getOrSet('user:1', () => Promise.reject(new RangeError('no such user')))).rejects.toThrow(
       RangeError,
     );
   });
 
   it('a value that was loaded reaches its caller though it cannot be stored', async () => {
-    away.away = false;
     const load = await beginLoad<string>('user:1');
-    away.away = true;
+    driver.goAway(error);
     load.finish('loaded');
 
     expect(await load.result).toBe('loaded');
   });
 
   it('an error of the loader reaches its caller though the lease cannot be given back', async () => {
-    away.away = false;
     const load = await beginLoad<string>('user:1');
-    away.away = true;
+    driver.goAway(error);
     load.fail(new RangeError('no such user'));
 
     await expect(load.result).rejects.toThrow(RangeError);
   });
 
-  it('writes and deletions are not silent about it', async () => {
-    await expect(cache.set('user:1', 1)).rejects.toBe(error);
-    await expect(cache.delete('user:1')).rejects.toBe(error);
+  it('writes and invalidations are noted, and made up for before Redis is read again', async () => {
+    await cache.set('deleted', 1);
+    await cache.set('expired', 1, { grace: '1h' });
+    await cache.set('tagged', 1, { tags: ['t'] });
+    await cache.set('matched:1', 1);
+    await cache.set('set', 1);
+    await turn();
+    driver.goAway(error);
+    await cache.set('set', 2);
+    expect(await cache.delete('deleted')).toBe(0);
+    expect(await cache.expire('expired')).toBe(0);
+    await cache.invalidateTags('t');
+    expect(await cache.invalidatePattern('matched:*')).toBe(0);
+    expect(cache.stats().journalled).toBe(5);
+    driver.recover();
+
+    const keys = ['deleted', 'expired', 'tagged', 'matched:1'];
+    expect(await cache.getMany(keys)).toEqual(new Map());
+    expect(cache.stats().journalled).toBe(0);
+    const elsewhere = openCache(store).cache;
+    expect(await elsewhere.getMany(keys)).toEqual(new Map());
+    expect(await elsewhere.getOrSet('expired', neverLoads)).toBe(1);
   });
 
-  it('a deletion that failed still keeps later callers from the load that was under way', async () => {
-    away.away = false;
+  it('what was set is what is read', async () => {
+    await cache.set('user:1', 'old');
+    driver.goAway(error);
+    await cache.set('user:1', 'new');
+
+    expect(await cache.get('user:1')).toBe('new');
+  });
+
+  it.each<[string, (strict: CacheService) => Promise<unknown>]>([
+    ['get', (strict) => strict.get('user:1')],
+    ['getMany', (strict) => strict.getMany(['user:1'])],
+    ['has', (strict) => strict.has('user:1')],
+    ['getOrSet', (strict) => strict.getOrSet('user:1', neverLoads)],
+    ['getOrSetMany', (strict) => strict.getOrSetMany(['user:1'], neverLoads)],
+  ])('%s throws where that was asked for, of the module or of the entry', async (_, act) => {
+    driver.goAway(error);
+
+    await expect(act(openCache(driver, { onOutage: 'throw' }).cache)).rejects.toBe(error);
+    await expect(act(cache.namespace('strict', { onOutage: 'throw' }))).rejects.toBe(error);
+  });
+
+  it.each<[string, (strict: CacheService) => Promise<unknown>]>([
+    ['set', (strict) => strict.set('user:1', 'new')],
+    ['setMany', (strict) => strict.setMany([['user:1', 'new']])],
+    ['delete', (strict) => strict.delete('user:1')],
+    ['expire', (strict) => strict.expire('user:1')],
+    ['invalidateTags', (strict) => strict.invalidateTags('t')],
+    ['invalidatePattern', (strict) => strict.invalidatePattern('user:*')],
+  ])('%s throws where that was asked for, and the old value is gone all the same', async (_, act) => {
+    const strict = openCache(driver, { onOutage: 'throw' }).cache;
+    await strict.set('user:1', 'old', { tags: ['t'] });
+    await turn();
+    driver.goAway(error);
+
+    await expect(act(strict)).rejects.toBe(error);
+    expect(strict.peek('user:1')).toBeUndefined();
+    driver.recover();
+    expect(await strict.get('user:1')).toBeUndefined();
+    expect(await openCache(store).cache.get('user:1')).toBeUndefined();
+  });
+
+  it('it is the caller who says whether it throws, whoever asks at the same moment', async () => {
+    driver.goAway(error);
+    const strict = { onOutage: 'throw' } as const;
+    const calls = await Promise.allSettled([
+      cache.getOrSet('user:1', ada, strict),
+      cache.getOrSet('user:1', ada),
+      cache.getOrSet('user:1', ada, strict),
+    ]);
+
+    expect(calls.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected']);
+  });
+
+  it('a deletion keeps later callers from the load that was under way', async () => {
     const stale = await beginLoad<string>('user:1');
-    away.away = true;
-    await cache.delete('user:1').catch(() => 'it may or may not have been deleted');
+    driver.goAway(error);
+    await cache.delete('user:1');
 
     const later = cache.getOrSet('user:1', () => 'fresh');
     stale.finish('stale');
 
     expect(await later).toBe('fresh');
-  });
-
-  it('reads throw where that was asked for, of the module or of the entry', async () => {
-    const strict = cacheOn(away, { onOutage: 'throw' });
-
-    await expect(strict.get('user:1')).rejects.toBe(error);
-    await expect(strict.has('user:1')).rejects.toBe(error);
-    await expect(strict.getOrSet('user:1', neverLoads)).rejects.toBe(error);
-    await expect(cache.getOrSet('user:1', neverLoads, { onOutage: 'throw' })).rejects.toBe(error);
-    expect(await strict.getOrSet('user:1', ada, { onOutage: 'load' })).toEqual(ada());
+    driver.recover();
+    expect(await cache.get('user:1')).not.toBe('stale');
   });
 
   it('values are cached again as soon as it is back', async () => {
+    driver.goAway(error);
     await cache.getOrSet('user:1', ada);
-    away.away = false;
+    driver.recover();
     await cache.getOrSet('user:1', ada);
 
     expect(await cache.getOrSet('user:1', neverLoads)).toEqual(ada());
+    expect(await openCache(store).cache.get('user:1')).toEqual(ada());
   });
 });
 
 describe('An error that is no outage', () => {
   it('is not taken for one', async () => {
-    const away = new AwayDriver(() => now);
-    away.error = new TypeError('a bug');
-    cache = cacheOn(away);
+    driver.goAway(new TypeError('a bug'));
 
     await expect(cache.get('user:1')).rejects.toThrow(new TypeError('a bug'));
     await expect(cache.getOrSet('user:1', neverLoads)).rejects.toThrow(new TypeError('a bug'));
+    await expect(cache.set('user:1', 1)).rejects.toThrow(new TypeError('a bug'));
+    await expect(cache.delete('user:1')).rejects.toThrow(new TypeError('a bug'));
+    driver.recover();
+  });
+});
+
+describe('What cannot be used', () => {
+  const bad = (value: unknown): never => value as never;
+  const circular: Record<string, unknown> = {};
+  circular['self'] = circular;
+
+  it.each<[string, () => unknown, string, RegExp]>([
+    [
+      'an unknown option',
+      () => cache.set('a', 1, bad({ tll: '5m' })),
+      'CACHE_OPTIONS',
+      /options\.tll is not an option/,
+    ],
+    ['a time without a unit', () => cache.set('a', 1, bad({ ttl: 60 })), 'CACHE_OPTIONS', /Write the unit: '60ms'/],
+    ['a negative jitter', () => cache.set('a', 1, { jitter: -0.1 }), 'CACHE_OPTIONS', /options\.jitter is -0\.1/],
+    ['an empty tag', () => cache.set('a', 1, { tags: [''] }), 'CACHE_OPTIONS', /options\.tags\[0\] is empty/],
+    [
+      'a tag with control characters',
+      () => cache.set('a', 1, { tags: ['a\n'] }),
+      'CACHE_OPTIONS',
+      /control characters/,
+    ],
+    ['a tag to invalidate', () => cache.invalidateTags('fine', 'a\0'), 'CACHE_KEY', /Tag 2 is .*control characters/],
+    ['a key of no text', () => cache.get(bad(7)), 'CACHE_KEY', /type number/],
+    ['an empty key', () => cache.get(''), 'REDIS_KEY', /Segment 1 of a key is empty/],
+    ['an empty part', () => cache.get('a::b'), 'REDIS_KEY', /Segment 2 of a key is empty/],
+    ['an undefined part', () => cache.get(['a', bad(undefined)]), 'REDIS_KEY', /Segment 2 of a key is undefined/],
+    ['no part at all', () => cache.get([]), 'REDIS_KEY', /no segments/],
+    ['a part that is no number', () => cache.get(['a', Number.NaN]), 'REDIS_KEY', /Segment 2 of a key is NaN/],
+    ['a key over 1 KB', () => cache.set('x'.repeat(1_025), 1), 'REDIS_KEY', /more than 1024/],
+    ['one bad key of many', () => cache.delete('fine', ''), 'REDIS_KEY', /empty/],
+    ['one bad key to read of many', () => cache.getMany(['fine', '']), 'REDIS_KEY', /empty/],
+    ['undefined', () => cache.set('a', undefined), 'CACHE_VALUE', /undefined cannot be cached/],
+    ['a circle', () => cache.set('a', circular), 'CACHE_VALUE', /\$\.self/],
+    ['a function', () => cache.set('a', { f: () => 1 }), 'CACHE_VALUE', /\$\.f is a function/],
+    [
+      'one bad value of many',
+      () =>
+        cache.setMany([
+          ['fine', 1],
+          ['b', undefined],
+        ]),
+      'CACHE_VALUE',
+      /undefined/,
+    ],
+    ['a loaded value', () => cache.getOrSet('a', () => circular), 'CACHE_VALUE', /\$\.self/],
+    ['a pattern of everything', () => cache.invalidatePattern('*'), 'CACHE_KEY', /every key of the namespace/],
+    ['an empty pattern', () => cache.invalidatePattern(''), 'CACHE_KEY', /has 0 characters/],
+    ['a namespace', async () => cache.namespace('a:b'), 'CACHE_OPTIONS', /The namespace "a:b" cannot be used/],
+  ])('is refused with an error that says so: %s', async (_, act, code, message) => {
+    await expect((async () => act())()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    // Nothing was stored, not even what was fine.
+    expect(await cache.get('fine')).toBeUndefined();
+  });
+
+  it('is refused when it is larger than a value may be', async () => {
+    cache = openCache(driver, { maxValueBytes: '1KB' }).cache;
+    const large = 'x'.repeat(1_025);
+
+    await expect(cache.set('a', large)).rejects.toMatchObject({ code: 'CACHE_VALUE' });
+    await expect(cache.getOrSet('a', () => large)).rejects.toMatchObject({ code: 'CACHE_VALUE' });
+    expect(await cache.has('a')).toBe(false);
+  });
+
+  it('is refused without a load', async () => {
+    const wrongKey = 7 as unknown as string;
+    const wrongOptions = { ttl: 60 } as unknown as CacheEntryOptions;
+
+    await expect(cache.getOrSet(wrongKey, neverLoads)).rejects.toThrow(CacheKeyError);
+    await expect(cache.delete('fine', wrongKey)).rejects.toThrow(CacheKeyError);
+    await expect(cache.getOrSet('user:1', neverLoads, wrongOptions)).rejects.toThrow(CacheOptionsError);
+  });
+
+  it('does not reach a prototype', async () => {
+    await cache.set('a', JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}'));
+    const value = (await cache.get<Record<string, unknown>>('a'))!;
+
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(Object.hasOwn(value, '__proto__')).toBe(true);
+    await cache.set('__proto__', 1);
+    await cache.set('constructor', 2);
+    expect([cache.peek('__proto__'), cache.peek('constructor'), cache.peek('toString')]).toEqual([1, 2, undefined]);
   });
 });

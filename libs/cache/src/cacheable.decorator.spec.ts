@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import {
   Controller,
   Get,
@@ -104,20 +104,28 @@ describe('A cached method', () => {
     expect(await flaky.find()).toBe('found');
   });
 
-  it('gives each caller an object of its own', async () => {
+  it('gives callers what none of them can change for the others, or with clone a copy each', async () => {
     @Injectable()
     class Users {
       @Cacheable()
       async find(name: string): Promise<{ name: string }> {
         return { name };
       }
+
+      @Cacheable({ clone: true })
+      async findOwn(name: string): Promise<{ name: string }> {
+        return { name };
+      }
     }
     const users = (await start(Users)).get(Users);
 
-    const first = await users.find('Ada');
-    first.name = 'Eve';
+    const shared = await users.find('Ada');
+    const own = await users.findOwn('Ada');
+    own.name = 'Eve';
 
+    expect(() => (shared.name = 'Eve')).toThrow(TypeError);
     expect(await users.find('Ada')).toEqual({ name: 'Ada' });
+    expect(await users.findOwn('Ada')).toEqual({ name: 'Ada' });
   });
 
   it('takes a key, a TTL and what to do in an outage', async () => {
@@ -135,10 +143,39 @@ describe('A cached method', () => {
     expect(await app.get(CacheService).get('user:7')).toBe('user 7');
   });
 
-  it('gets the types of its key from the method', () => {
+  it('takes one key for all calls', async () => {
+    @Injectable()
+    class Users {
+      @Cacheable({ key: 'users:all' })
+      async all(): Promise<string[]> {
+        return ['Ada'];
+      }
+    }
+    const app = await start(Users);
+
+    await app.get(Users).all();
+
+    expect(await app.get(CacheService).get(['users', 'all'])).toEqual(['Ada']);
+  });
+
+  it('gets the types of its options from the method', () => {
     class Users {
       // @ts-expect-error the id is a number
       @Cacheable<Users['find']>({ key: (id: string) => ['user', id] })
+      // @ts-expect-error the result is a number
+      @Cacheable<Users['find']>({ unless: (user: string) => user === '' })
+      // @ts-expect-error a tag is a string
+      @Cacheable<Users['find']>({ tags: (id) => [id] })
+      // @ts-expect-error a condition is asked before the method runs, so it must know at once
+      @Cacheable<Users['find']>({ condition: async (id) => id > 0 })
+      @Cacheable<Users['find']>({
+        key: (id) => ['user', id.toFixed()],
+        condition: (id) => id.toFixed() !== '0',
+        unless: (user, id) => user.toFixed() === id.toFixed(),
+        tags: (id) => [`user:${id.toFixed()}`],
+        resultTags: (user, id) => [`user:${user.toFixed()}`, `user:${id.toFixed()}`],
+      })
+      @Cacheable({ key: (id: number) => ['user', id], unless: (user: number | null) => user === null })
       async find(id: number): Promise<number> {
         return id;
       }
@@ -202,10 +239,256 @@ describe('A cached method', () => {
   });
 });
 
+describe('A cached method with a condition', () => {
+  it('runs each time when that is false, and neither reads nor stores', async () => {
+    @Injectable()
+    class Users {
+      runs = 0;
+
+      @Cacheable<Users['find']>({ key: (id) => ['user', id], condition: (id) => id > 0 })
+      async find(_id: number): Promise<number> {
+        return ++this.runs;
+      }
+    }
+    const app = await start(Users);
+    const users = app.get(Users);
+    await app.get(CacheService).set('user:-1', 'from the cache');
+
+    expect([await users.find(-1), await users.find(-1)]).toEqual([1, 2]);
+    expect(await app.get(CacheService).get('user:-1')).toBe('from the cache');
+    expect([await users.find(1), await users.find(1)]).toEqual([3, 3]);
+  });
+
+  it('rejects, and never throws, when that throws', async () => {
+    @Injectable()
+    class Users {
+      @Cacheable({
+        condition: () => {
+          throw new RangeError('cannot tell');
+        },
+      })
+      async find(): Promise<void> {}
+    }
+    const call = (await start(Users)).get(Users).find();
+
+    await expect(call).rejects.toThrow(new RangeError('cannot tell'));
+  });
+});
+
+describe('A cached method whose result is not always to be stored', () => {
+  @Injectable()
+  class Rates {
+    runs = 0;
+    answer: number | null = null;
+    static asked: unknown[] = [];
+    #go: (() => void) | undefined;
+    readonly #gate = new Promise<void>((resolve) => (this.#go = resolve));
+
+    @Cacheable<Rates['find']>({ key: (currency) => ['rate', currency], unless: (rate) => rate === null })
+    async find(_currency: string): Promise<number | null> {
+      this.runs += 1;
+      return this.answer;
+    }
+
+    @Cacheable<Rates['findSlowly']>({ unless: (rate) => rate === null })
+    async findSlowly(): Promise<number | null> {
+      this.runs += 1;
+      await this.#gate;
+      return this.answer;
+    }
+
+    @Cacheable<Rates['spy']>({
+      unless(...asked) {
+        Rates.asked = asked;
+        return false;
+      },
+    })
+    async spy(_currency: string, _day?: number): Promise<string> {
+      return 'result';
+    }
+
+    open(): void {
+      this.#go?.();
+    }
+  }
+
+  it('returns what is not stored, and runs again', async () => {
+    const app = await start(Rates);
+    const rates = app.get(Rates);
+
+    expect(await rates.find('EUR')).toBe(null);
+    expect(await app.get(CacheService).has('rate:EUR')).toBe(false);
+    rates.answer = 1.1;
+    expect([await rates.find('EUR'), await rates.find('EUR')]).toEqual([1.1, 1.1]);
+    expect(rates.runs).toBe(2);
+  });
+
+  it('returns it to every caller that has waited for it', async () => {
+    const rates = (await start(Rates)).get(Rates);
+
+    const calls = [rates.findSlowly(), rates.findSlowly(), rates.findSlowly()];
+    rates.open();
+
+    expect(await Promise.all(calls)).toEqual([null, null, null]);
+    expect(rates.runs).toBe(1);
+  });
+
+  it('decides by the result and the arguments', async () => {
+    const rates = (await start(Rates)).get(Rates);
+
+    await rates.spy('EUR');
+
+    expect(Rates.asked).toEqual(['result', 'EUR']);
+  });
+});
+
+describe('A cached method with a prefix for its keys', () => {
+  it('has it before the key it gives, be that a text or a list', async () => {
+    @Injectable()
+    class Shop {
+      @Cacheable<Shop['price']>({ keyPrefix: 'shop:eu', key: (id) => `price:${id}` })
+      async price(id: number): Promise<string> {
+        return `price of ${id}`;
+      }
+
+      @Cacheable<Shop['stock']>({ keyPrefix: ['shop', 'a:b'], key: (id) => ['stock', id] })
+      async stock(id: string): Promise<string> {
+        return `stock of ${id}`;
+      }
+    }
+    const app = await start(Shop);
+    const cache = app.get(CacheService);
+
+    await app.get(Shop).price(1);
+    await app.get(Shop).stock('x:y');
+
+    expect(await cache.get(['shop', 'eu', 'price', 1])).toBe('price of 1');
+    expect(await cache.get(['shop', 'a:b', 'stock', 'x:y'])).toBe('stock of x:y');
+  });
+
+  it('has it before the key that is made of its arguments', async () => {
+    @Injectable()
+    class Visits {
+      runs = 0;
+
+      @Cacheable()
+      async plain(_page: string): Promise<number> {
+        return ++this.runs;
+      }
+
+      @Cacheable({ keyPrefix: 'v2' })
+      async count(_page: string): Promise<number> {
+        return ++this.runs;
+      }
+    }
+    const app = await start(Visits);
+    const read = jest.spyOn(app.get(CacheService), 'getOrSet');
+    const visits = app.get(Visits);
+
+    expect([await visits.count('/'), await visits.count('/'), await visits.count('/about')]).toEqual([1, 1, 2]);
+    await visits.plain('/');
+
+    const [prefixed, , , plain] = read.mock.calls.map(([key]) => [key].flat().join(':'));
+    expect(prefixed).toBe(`v2:${plain!.replace('plain', 'count')}`);
+  });
+
+  it('is refused where the class is written when that cannot be a key, as is a constant key', () => {
+    expect(() => Cacheable({ keyPrefix: '' })).toThrow(CacheOptionsError);
+    expect(() => Cacheable({ keyPrefix: 'a::b' })).toThrow(/keyPrefix: Segment 2 of a key is empty/);
+    expect(() => Cacheable({ key: ['user', ''] })).toThrow(/key: Segment 2 of a key is empty/);
+  });
+});
+
+describe('A cached method with tags', () => {
+  interface Product {
+    readonly id: number;
+    readonly brand: string;
+  }
+
+  @Injectable()
+  class Catalogue {
+    runs = 0;
+
+    @Cacheable({ tags: ['catalogue'] })
+    async all(): Promise<number> {
+      return ++this.runs;
+    }
+
+    @Cacheable<Catalogue['find']>({
+      key: ({ id }) => ['product', id],
+      tags: ({ id }) => ['catalogue', `product:${id}`],
+    })
+    async find(product: { id: number }): Promise<number> {
+      product.id = -1;
+      return ++this.runs;
+    }
+
+    @Cacheable<Catalogue['newest']>({ resultTags: (products, shop) => products.map(({ id }) => `${shop}:${id}`) })
+    async newest(_shop: string): Promise<Product[]> {
+      this.runs += 1;
+      return [
+        { id: 1, brand: 'a' },
+        { id: 2, brand: 'b' },
+      ];
+    }
+
+    @Cacheable({ tags: () => [''] })
+    async wrong(): Promise<number> {
+      return ++this.runs;
+    }
+  }
+
+  it('runs again once one of them is invalidated', async () => {
+    const app = await start(Catalogue);
+    const catalogue = app.get(Catalogue);
+    await catalogue.all();
+    await catalogue.all();
+
+    await app.get(CacheService).invalidateTags('catalogue');
+
+    expect([await catalogue.all(), await catalogue.all()]).toEqual([2, 2]);
+  });
+
+  it('makes them of its arguments, before the method can change those', async () => {
+    const app = await start(Catalogue);
+    const [cache, catalogue] = [app.get(CacheService), app.get(Catalogue)];
+    await catalogue.find({ id: 1 });
+
+    await cache.invalidateTags('product:2', 'product:-1');
+    expect(await catalogue.find({ id: 1 })).toBe(1);
+    await cache.invalidateTags('product:1');
+
+    expect(await catalogue.find({ id: 1 })).toBe(2);
+  });
+
+  it('makes them also of what it has found', async () => {
+    const app = await start(Catalogue);
+    const [cache, catalogue] = [app.get(CacheService), app.get(Catalogue)];
+    await catalogue.newest('eu');
+
+    await cache.invalidateTags('eu:3', 'us:2');
+    await catalogue.newest('eu');
+    expect(catalogue.runs).toBe(1);
+    await cache.invalidateTags('eu:2');
+    await catalogue.newest('eu');
+
+    expect(catalogue.runs).toBe(2);
+  });
+
+  it('does not run when they cannot be used', async () => {
+    const catalogue = (await start(Catalogue)).get(Catalogue);
+
+    await expect(catalogue.wrong()).rejects.toThrow(/Tag 1 is empty/);
+
+    expect(catalogue.runs).toBe(0);
+  });
+});
+
 describe('The arguments of a cached method', () => {
   it.each<[string, unknown[], unknown[]]>([
     ['1 and "1"', [1], ['1']],
     ['0 and false', [0], [false]],
+    ['0 and -0', [0], [-0]],
     ['null and undefined', [null], [undefined]],
     ['null and "null"', [null], ['null']],
     ['one list and two arguments', [['a', 'b']], ['a', 'b']],
@@ -216,6 +499,9 @@ describe('The arguments of a cached method', () => {
     ['a map and an object', [new Map([['a', 1]])], [{ a: 1 }]],
     ['no argument and an empty list', [], [[]]],
     ['objects of other values', [{ a: 1 }], [{ a: 2 }]],
+    ['two texts and one with a quote', ['a', 'b'], ['a","b']],
+    ['a number and a list before a text', [1, 'a'], [[1], 'a']],
+    ['a text with a : and two arguments', ['a:b'], ['a', 'b']],
     ['long texts that differ at the end', ['x'.repeat(5_000)], [`${'x'.repeat(4_999)}y`]],
   ])('differ: %s', async (_, one, other) => {
     const search = (await start(Search)).get(Search);

@@ -6,6 +6,16 @@ import { CacheKeyError } from './cache.errors.js';
 import type { CacheKey } from './cache-key.js';
 
 const READABLE = 64;
+const NO_ARGUMENTS = '()';
+/** Text of which nothing needs escaping, neither in JSON nor in a key. */
+const PLAIN = /^[\w$(),./@~-]*$/;
+
+/** What the keys of one method of one class begin with. */
+interface KeyBeginning {
+  readonly segments: readonly [className: string, method: string];
+  /** The same as text, if none of it needs escaping. */
+  readonly text: string | undefined;
+}
 
 /**
  * Makes the default keys of decorated methods for one application: class, method, arguments. The class is that of the
@@ -13,15 +23,27 @@ const READABLE = 64;
  */
 export class MethodKeys {
   readonly #classes = new Map<string, object>();
-  readonly #names = new WeakMap<object, string>();
+  readonly #beginnings = new WeakMap<object, Map<string, KeyBeginning>>();
 
   /** @throws CacheKeyError for arguments that have no stable text, and for two classes that cannot be told apart. */
   keyOf(call: MethodCall): CacheKey {
     const owner = call.target.constructor as Type;
-    const level = levelOf(call.owner, owner);
     // A cached method may call the cached method that it overrides: one key for both would be a load that awaits itself.
-    const method = level === 0 ? call.method : `${call.method}~${level}`;
-    return [this.#className(owner, call.method), method, argumentsText(owner.name, call)];
+    const method = owner === call.owner ? call.method : `${call.method}~${levelOf(call.owner, owner)}`;
+    const beginning = this.#beginnings.get(owner)?.get(method) ?? this.#begin(owner, method, call.method);
+    // The cache finds a text as it stands; the segments of a list it has to put together first.
+    const text = beginning.text === undefined ? undefined : plainText(call.args);
+    return text === undefined ? [...beginning.segments, argumentsText(owner.name, call)] : beginning.text + text;
+  }
+
+  #begin(owner: Type, method: string, name: string): KeyBeginning {
+    let ofClass = this.#beginnings.get(owner);
+    const className = ofClass?.values().next().value?.segments[0] ?? this.#className(owner, name);
+    if (!ofClass) this.#beginnings.set(owner, (ofClass = new Map<string, KeyBeginning>()));
+    const isPlain = PLAIN.test(className) && PLAIN.test(method);
+    const beginning = { segments: [className, method] as const, text: isPlain ? `${className}:${method}:` : undefined };
+    ofClass.set(method, beginning);
+    return beginning;
   }
 
   /**
@@ -29,8 +51,6 @@ export class MethodKeys {
    * with the same source, too, differ only in what surrounds them, which no other process could tell.
    */
   #className(owner: Type, method: string): string {
-    const known = this.#names.get(owner);
-    if (known !== undefined) return known;
     const name = `${owner.name}@${hash(owner.toString()).slice(0, 8)}`;
     if (this.#classes.has(name)) {
       throw new CacheKeyError(
@@ -38,7 +58,6 @@ export class MethodKeys {
       );
     }
     this.#classes.set(name, owner);
-    this.#names.set(owner, name);
     return name;
   }
 }
@@ -56,8 +75,22 @@ function levelOf(declaring: Type, owner: Type): number {
   return level;
 }
 
+/** The same as {@link argumentsText} for the arguments that most methods have, in a tenth of the time; else undefined. */
+function plainText(args: readonly unknown[]): string | undefined {
+  if (args.length === 0) return NO_ARGUMENTS;
+  let text = '';
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index];
+    if (index > 0) text += ',';
+    if (typeof argument === 'number' && Number.isSafeInteger(argument) && !Object.is(argument, -0)) text += argument;
+    else if (typeof argument === 'string' && PLAIN.test(argument)) text += `"${argument}"`;
+    else return undefined;
+  }
+  return text.length <= READABLE ? text : undefined;
+}
+
 function argumentsText(className: string, { method, args }: MethodCall): string {
-  if (args.length === 0) return '()';
+  if (args.length === 0) return NO_ARGUMENTS;
   try {
     const text = args.map((argument) => canonical(jsonCodec.encode(argument))).join(',');
     return text.length <= READABLE ? text : hash(text);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { runCacheDriverSuite } from '../testing.js';
+import type { StoredValue } from './cache-driver.js';
 import { MemoryCacheDriver } from './memory.driver.js';
 
 let now = 0;
@@ -22,38 +23,51 @@ describe('The cache in the memory of the process', () => {
     driver = new MemoryCacheDriver(() => now);
   });
 
-  it('holds at most 10,000 entries: the oldest leaves first', async () => {
-    for (let index = 0; index < 10_001; index++) await driver.set(`key ${index}`, 'value', 60_000);
+  const value = (body: string): StoredValue => ({
+    body,
+    header: {
+      version: `${now}-${body}`,
+      writtenAt: now,
+      ttlMs: 60_000,
+      graceMs: 0,
+      loadMs: 0,
+      revision: '',
+      format: '',
+      tags: [],
+      stamp: undefined,
+    },
+  });
+  const stateOf = async (key: string): Promise<string> => (await driver.read([key], false)).entries[0]!.state;
 
-    expect(await driver.has('key 0')).toBe(false);
-    expect(await driver.has('key 1')).toBe(true);
-    expect(await driver.has('key 10000')).toBe(true);
+  it('holds at most 10,000 entries: the oldest leaves first', async () => {
+    for (let index = 0; index < 10_001; index++) await driver.set(`key ${index}`, value('value'));
+
+    expect(await stateOf('key 0')).toBe('absent');
+    expect(await stateOf('key 1')).toBe('value');
+    expect(await stateOf('key 10000')).toBe('value');
   });
 
   it('counts an entry that is written again as young', async () => {
-    for (let index = 0; index < 10_000; index++) await driver.set(`key ${index}`, 'value', 60_000);
-    await driver.set('key 0', 'again', 60_000);
-    await driver.set('one more', 'value', 60_000);
+    for (let index = 0; index < 10_000; index++) await driver.set(`key ${index}`, value('value'));
+    await driver.set('key 0', value('again'));
+    await driver.set('one more', value('value'));
 
-    expect(await driver.get('key 0')).toBe('again');
-    expect(await driver.has('key 1')).toBe(false);
+    expect(await stateOf('key 0')).toBe('value');
+    expect(await stateOf('key 1')).toBe('absent');
   });
 
   it('is bounded in leases, too, and one that had to leave stores nothing', async () => {
-    await driver.getOrLease('first', 'a', 60_000);
-    for (let index = 0; index < 10_000; index++) await driver.getOrLease(`key ${index}`, 'b', 60_000);
+    await driver.lease('first', 'a', 60_000);
+    for (let index = 0; index < 10_000; index++) await driver.lease(`key ${index}`, 'b', 60_000);
 
-    expect(await driver.fill('first', 'a', 'value', 60_000)).toBe(false);
-    expect(await driver.getOrLease('first', 'c', 60_000)).toEqual({ state: 'leased' });
+    expect(await driver.fill('first', 'a', value('value'))).toBe(false);
+    expect(await driver.lease('first', 'c', 60_000)).toEqual({ state: 'granted' });
   });
 
-  it('can be looked at without waiting, which shows values and not leases', async () => {
-    await driver.set('value', 'here', 1_000);
-    await driver.getOrLease('lease', 'a', 1_000);
+  it('remembers the last 10,000 tags: entries from before those it has forgotten are invalid', async () => {
+    const before = (await driver.invalidateTags(['first']))!.seq;
+    for (let index = 0; index < 10_000; index++) await driver.invalidateTags([`tag ${index}`]);
 
-    expect(driver.peek('value')).toBe('here');
-    expect(driver.peek('lease')).toBeUndefined();
-    now += 1_000;
-    expect(driver.peek('value')).toBeUndefined();
+    expect((await driver.tagState()).floor).toBe(before);
   });
 });

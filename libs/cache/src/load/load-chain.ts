@@ -7,10 +7,23 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export class LoadChain {
   readonly #current = new AsyncLocalStorage<string>();
   readonly #waitsFor = new Map<string, string[]>();
+  #running = 0;
+
+  /** Whether a loader calls. */
+  get inside(): boolean {
+    return this.#current.getStore() !== undefined;
+  }
 
   /** Runs the loader of a key. */
-  run<T>(key: string, load: () => Promise<T>): Promise<T> {
-    return this.#current.run(key, load);
+  async run<T>(key: string, load: () => T | Promise<T>): Promise<T> {
+    this.#running += 1;
+    try {
+      return await this.#current.run(key, async () => load());
+    } finally {
+      this.#running -= 1;
+      // While it is enabled every promise of the process pays for it, which is more than a hit costs.
+      if (this.#running === 0) this.#current.disable();
+    }
   }
 
   /** Whether the loader that calls would wait for itself if it waited for the load of `key`. */

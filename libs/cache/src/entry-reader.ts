@@ -1,0 +1,191 @@
+import type { EntryHeader } from './drivers/entry-text.js';
+import type { StoredEntry, StoredValue } from './drivers/cache-driver.js';
+import { freezeDeep } from './local/frozen.js';
+import type { Fence, LocalTier } from './local/local-tier.js';
+import { Slot } from './local/slot.js';
+import type { Scope } from './scope.js';
+import type { SharedTier } from './shared-tier.js';
+import type { TagMirror } from './tags/tag-mirror.js';
+import { UnreadableValueError } from './value/unreadable-value.error.js';
+
+/** A value that callers share. */
+export interface Hit {
+  readonly value: unknown;
+  /** Whether it holds something that each caller needs a copy of. */
+  readonly copies: boolean;
+  readonly header: EntryHeader;
+}
+
+/** `over`: the version of an entry that is there and of no use. */
+export type Found =
+  | { readonly state: 'fresh' | 'stale'; readonly hit: Hit }
+  | { readonly state: 'lease'; readonly token: string }
+  | { readonly state: 'absent'; readonly over?: string | undefined };
+
+/**
+ * Reads entries of the shared tier, judges them, and brings them to the tier in process. Callers share a read only if it
+ * was not yet sent when they came: what a caller gets is never older than its call.
+ */
+export class EntryReader {
+  readonly #reads = new Map<string, Promise<Found>>();
+  readonly #clear = (): void => this.#reads.clear();
+  #usesTags = false;
+
+  constructor(
+    private readonly shared: SharedTier,
+    private readonly tags: TagMirror,
+    private readonly local: LocalTier | undefined,
+  ) {}
+
+  /** @param own whether nobody else gets the value, so that it need not be frozen */
+  read(scope: Scope, name: string, own = false): Promise<Found> {
+    return this.#reads.get(name) ?? this.#readOne(scope, name, own && this.local === undefined);
+  }
+
+  /** Reads many in one command; `read` in the same turn of the event loop takes them from there. */
+  readMany(scope: Scope, names: readonly string[]): void {
+    const missing = names.filter((name) => !this.#reads.has(name));
+    if (missing.length > 0) this.#readSeveral(scope, missing);
+  }
+
+  /** Whoever reads from now on does not share a read that has begun. */
+  forget(name: string): void {
+    this.#reads.delete(name);
+  }
+
+  forgetAll(): void {
+    this.#reads.clear();
+  }
+
+  /** From now on the state of the tags is read along with each entry. */
+  meetTags(): void {
+    this.#usesTags = true;
+  }
+
+  /** Whether an entry is valid as far as its tags go, at the time of the call or later. */
+  async tagsAreValid(header: Pick<EntryHeader, 'stamp' | 'tags'>, observed: boolean): Promise<boolean> {
+    if (!header.stamp) return true;
+    this.meetTags();
+    if (!observed) this.tags.observe(await this.shared.run((driver) => driver.tagState()));
+    return this.tags.isValid(header.stamp, header.tags);
+  }
+
+  async #readOne(scope: Scope, name: string, own: boolean): Promise<Found> {
+    const withTags = this.#usesTags;
+    const fence = this.local?.fence(name);
+    try {
+      const { stored, tagState } = await this.shared.run((driver) => driver.readOne(name, withTags));
+      if (withTags) this.tags.observe(tagState);
+      const found = this.#judge(scope, name, stored, withTags, own ? 'own' : fence);
+      return found instanceof Promise ? await found : found;
+    } finally {
+      if (fence) this.local!.lift(fence);
+    }
+  }
+
+  #readSeveral(scope: Scope, names: readonly string[]): void {
+    const withTags = this.#usesTags;
+    const fences = names.map((name) => this.local?.fence(name));
+    const batch = this.shared.run((driver) => driver.read(names, withTags));
+    // For whoever asks before anything else can happen: once all that is ready has run.
+    if (this.#reads.size === 0) queueMicrotask(() => process.nextTick(this.#clear));
+    const observed = batch.then((read) => {
+      if (withTags) this.tags.observe(read.tagState);
+      return read.entries;
+    });
+    names.forEach((name, index) => {
+      const fence = fences[index];
+      const found = observed
+        .then((entries) => this.#judge(scope, name, entries[index]!, withTags, fence))
+        .finally(() => fence && this.local!.lift(fence));
+      found.catch(() => 'told to who reads it, if anybody does');
+      this.#reads.set(name, found);
+    });
+  }
+
+  #judge(
+    scope: Scope,
+    name: string,
+    stored: StoredEntry,
+    observed: boolean,
+    keep: Fence | 'own' | undefined,
+  ): Found | Promise<Found> {
+    this.local?.outageIsOver();
+    if (stored.state !== 'value') this.local?.gone(name);
+    if (stored.state === 'lease') return stored;
+    if (stored.state === 'unreadable') scope.counters.add('unreadable');
+    if (stored.state !== 'value') return { state: 'absent' };
+    const { header } = stored.entry;
+    if (header.stamp) {
+      const valid = observed && this.tags.current ? this.tags.judge(header.stamp, header.tags) : undefined;
+      if (valid === undefined) return this.#judgeSlowly(scope, name, stored.entry, observed, keep);
+      if (!valid) return { state: 'absent', over: header.version };
+    }
+    return this.#decode(scope, name, stored.entry, keep);
+  }
+
+  /** The same for an entry whose tags have to be asked for. */
+  async #judgeSlowly(
+    scope: Scope,
+    name: string,
+    entry: StoredValue,
+    observed: boolean,
+    keep: Fence | 'own' | undefined,
+  ): Promise<Found> {
+    if (await this.tagsAreValid(entry.header, observed)) return this.#decode(scope, name, entry, keep);
+    return { state: 'absent', over: entry.header.version };
+  }
+
+  #decode(scope: Scope, name: string, entry: StoredValue, keep: Fence | 'own' | undefined): Found | Promise<Found> {
+    const { header, body } = entry;
+    try {
+      if (header.revision !== scope.revision) throw new UnreadableValueError(name, 'It is of another revision.');
+      const value = scope.format.read(name, header.format, body);
+      if (!(value instanceof Promise) && !scope.accept) return this.#found(scope, name, entry, value, keep);
+      return this.#accept(scope, name, entry, value, keep);
+    } catch (error) {
+      return this.#unreadable(scope, header, error);
+    }
+  }
+
+  async #accept(
+    scope: Scope,
+    name: string,
+    entry: StoredValue,
+    reading: unknown,
+    keep: Fence | 'own' | undefined,
+  ): Promise<Found> {
+    try {
+      const value = await reading;
+      return this.#found(scope, name, entry, scope.accept ? await scope.accept(value) : value, keep);
+    } catch (error) {
+      return this.#unreadable(scope, entry.header, error);
+    }
+  }
+
+  #unreadable(scope: Scope, { version }: EntryHeader, error: unknown): Found {
+    if (!(error instanceof UnreadableValueError)) throw error;
+    scope.counters.add('unreadable');
+    return { state: 'absent', over: version };
+  }
+
+  #found(
+    scope: Scope,
+    name: string,
+    { header, body }: StoredValue,
+    value: unknown,
+    keep: Fence | 'own' | undefined,
+  ): Found {
+    const copies = keep !== 'own' && freezeDeep(value).copies;
+    const hit: Hit = { value, copies, header };
+    const ageMs = Math.max(0, this.shared.now() - header.writtenAt);
+    if (ageMs >= header.ttlMs) return { state: 'stale', hit };
+    // How long it lives is known to Redis only when it has no version.
+    if (keep && keep !== 'own' && header.version !== '') {
+      const text = name.slice(scope.prefix.length);
+      const slot = new Slot(name, text, hit.value, hit.copies, header, false, performance.now(), ageMs);
+      this.local!.put(keep, slot, body.length);
+    }
+    return { state: 'fresh', hit };
+  }
+}

@@ -1,0 +1,38 @@
+import type { EntryHeader } from '../drivers/entry-text.js';
+
+/** An entry in the memory of this process. Times are those of the monotonic clock, in milliseconds. */
+export class Slot {
+  /** Whether its key needs no escaping, so that it may be found by the key as the caller writes it. */
+  readonly plain: boolean;
+  readonly freshUntil: number;
+  readonly staleUntil: number;
+  /** How many load times before its end this process would load it anew: distributed as XFetch wants it. */
+  readonly luck = -Math.log(1 - Math.random());
+  usedAt: number;
+  /** The state of the tags that it was last judged by. */
+  judgedAt = -1;
+  /** Why it cannot be served: it has to be compared with the shared tier first. */
+  suspect = false;
+  /** Whether that comparison is under way. */
+  comparing = false;
+
+  /**
+   * @param own whether this process wrote it, so that a report of a change may be of that
+   * @param ageMs how old the value is already
+   */
+  constructor(
+    readonly name: string,
+    readonly text: string,
+    readonly value: unknown,
+    readonly copies: boolean,
+    readonly header: EntryHeader,
+    readonly own: boolean,
+    readonly putAt: number,
+    ageMs: number,
+  ) {
+    this.plain = !text.includes('%');
+    this.freshUntil = putAt + header.ttlMs - ageMs;
+    this.staleUntil = this.freshUntil + header.graceMs;
+    this.usedAt = putAt;
+  }
+}

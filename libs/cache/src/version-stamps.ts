@@ -1,0 +1,14 @@
+import { randomBytes } from 'node:crypto';
+import type { EntryHeader } from './drivers/entry-text.js';
+
+/** Makes versions of entries, each unlike that of any other write by any process. */
+export class VersionStamps {
+  // Random once: for each write it would cost more than to send the command.
+  readonly #own = randomBytes(4).toString('hex');
+  #count = 0;
+
+  /** @param now when the value is written, in milliseconds of the store's clock */
+  stamp(now: number): Pick<EntryHeader, 'version' | 'writtenAt'> {
+    return { version: `${now}-${this.#own}${(++this.#count).toString(36)}`, writtenAt: now };
+  }
+}
