@@ -3,7 +3,7 @@ import { runCacheDriverSuite } from '@nuthatch/cache/testing';
 import { closeConnections, openConnection, sharedServers, untilUp } from '../redis/open-connection.js';
 import { RedisCacheDriver } from '../../libs/cache/src/drivers/redis.driver.js';
 
-const run = randomUUID();
+const root = `app:${randomUUID()}:`;
 
 afterAll(closeConnections);
 
@@ -12,11 +12,11 @@ for (const mode of ['standalone', 'sentinel', 'cluster'] as const) {
     describe,
     it,
     name: mode,
-    key: (name) => `app:cache:${run}:${mode}:${name}`,
+    key: (name) => `${root}${mode}:${name}`,
     async create() {
       const { connection } = await openConnection(sharedServers()[mode]);
       await untilUp(connection);
-      return new RedisCacheDriver(connection);
+      return new RedisCacheDriver(connection, { root, timeoutMs: 2_000, binary: false, coherence: 'tracking' });
     },
   });
 }
