@@ -1,11 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
 import { CacheModule } from '@nuthatch/cache';
 import { RedisModule, redisOptionsFromEnv } from '@nuthatch/redis';
+import { CachesModule } from './caches/caches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthModule } from './health/health.module.js';
-import { RedisAwayFilter } from './http/redis-away.filter.js';
+import { WarmingModule } from './warming/warming.module.js';
 
 export interface AppOptions {
   /** Where `REDIS_URL` and its companions are read. @default process.env */
@@ -23,12 +23,14 @@ export class AppModule {
       module: AppModule,
       imports: [
         RedisModule.forRoot({ ...redisOptionsFromEnv(env), namespace }),
-        CacheModule.forRoot({ ttl: '1m' }),
+        // The shop opens once what everybody asks for is there.
+        CacheModule.forRoot({ ttl: '1m', warming: { onBoot: 'wait' } }),
         DatabaseModule.forRoot(cities),
         CatalogueModule,
+        CachesModule,
         HealthModule,
+        WarmingModule.forRoot(env),
       ],
-      providers: [{ provide: APP_FILTER, useClass: RedisAwayFilter }],
     };
   }
 }

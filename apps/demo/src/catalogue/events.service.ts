@@ -2,6 +2,7 @@ import { Inject, Injectable, NotFoundException } from '@nestjs/common';
 import { Cacheable, CacheInvalidate } from '@nuthatch/cache';
 import { eq } from 'drizzle-orm';
 import { DATABASE, type Database } from '../database/database.js';
+import { DrizzleTransactions } from '../database/drizzle-transactions.js';
 import { placeKey } from '../database/place-key.js';
 import { events } from '../database/schema.js';
 import { invalidInput } from '../http/invalid-input.js';
@@ -28,9 +29,11 @@ export interface EventPage {
 @Injectable()
 export class EventsService {
   readonly #database: Database;
+  readonly #transactions: DrizzleTransactions;
 
-  constructor(@Inject(DATABASE) database: Database) {
+  constructor(@Inject(DATABASE) database: Database, transactions: DrizzleTransactions) {
     this.#database = database;
+    this.#transactions = transactions;
   }
 
   /** One page of the events near a city, the nearest first. */
@@ -53,15 +56,22 @@ export class EventsService {
     return event;
   }
 
-  /** @throws NotFoundException when there is no such event. */
-  @CacheInvalidate<EventsService['change']>({ keys: (id) => [['event', id]] })
+  /**
+   * Changes the event in a transaction, which is part of that of the caller if there is one: then the cache shows the old
+   * event until all of it is committed.
+   *
+   * @throws NotFoundException when there is no such event.
+   */
+  @CacheInvalidate<EventsService['change']>({ keys: (id) => [['event', id]], when: 'after-commit' })
   async change(id: number, { startsAt, ...change }: ChangeEventBody): Promise<void> {
-    const changed = await this.#database
-      .update(events)
-      .set({ ...change, ...(startsAt !== undefined && { startsAt: new Date(startsAt) }) })
-      .where(eq(events.id, id))
-      .returning({ id: events.id });
-    if (changed.length === 0) throw new NotFoundException(`There is no event ${id}.`);
+    await this.#transactions.run(async (tx) => {
+      const changed = await tx
+        .update(events)
+        .set({ ...change, ...(startsAt !== undefined && { startsAt: new Date(startsAt) }) })
+        .where(eq(events.id, id))
+        .returning({ id: events.id });
+      if (changed.length === 0) throw new NotFoundException(`There is no event ${id}.`);
+    });
   }
 
   /**

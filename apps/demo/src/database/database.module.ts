@@ -1,5 +1,7 @@
 import { Inject, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { CacheTransactions } from '@nuthatch/cache';
 import { DATABASE, openDatabase, type Database } from './database.js';
+import { DrizzleTransactions } from './drizzle-transactions.js';
 
 @Module({})
 export class DatabaseModule implements OnApplicationShutdown {
@@ -13,8 +15,12 @@ export class DatabaseModule implements OnApplicationShutdown {
     return {
       module: DatabaseModule,
       global: true,
-      providers: [{ provide: DATABASE, useFactory: () => openDatabase(cityLimit) }],
-      exports: [DATABASE],
+      providers: [
+        { provide: DATABASE, useFactory: () => openDatabase(cityLimit) },
+        DrizzleTransactions,
+        { provide: CacheTransactions, useExisting: DrizzleTransactions },
+      ],
+      exports: [DATABASE, DrizzleTransactions, CacheTransactions],
     };
   }
 
