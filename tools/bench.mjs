@@ -1,4 +1,4 @@
-// Measures the built packages against raw ioredis: `npm run bench -- redis`. See docs/benchmarks.md.
+// Measures the built packages against raw ioredis and other libraries: `npm run bench -- cache`. See docs/benchmarks.md.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { readOptions } from '../test/bench/options.mjs';

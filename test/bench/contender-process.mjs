@@ -1,24 +1,30 @@
-// The process of one contender: `contender-process.mjs <area> <scenario> <contender> <url of Redis>`, driven by messages.
+// The process of one contender: `contender-process.mjs <area> <scenario> <contender> <url of Redis> [<folder of the peers>]`,
+// driven by messages.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { timeOperations } from './time-operations.mjs';
 
 const ROUND_MS = 100;
 const WARM_UP_MS = 500;
-const MOST_OPERATIONS = 1_000_000;
+const MOST_OPERATIONS = 2_000_000;
+const CHECKED = 1_000;
 
-const [areaName, scenarioName, contenderName, url] = process.argv.slice(2);
+const [areaName, scenarioName, contenderName, url, peers] = process.argv.slice(2);
 const { area } = await import(`./areas/${areaName}.mjs`);
 const scenario = area.scenarios.find(({ name }) => name === scenarioName);
 const { system, operation, ...options } = scenario.contenders.find(({ name }) => name === contenderName);
 let opened;
+/** Rounds go on where the last one ended, so that all entries get their turn. */
+let next = 0;
 
 const answers = {
   async open() {
     const { open } = await import(`./systems/${system}.mjs`);
-    opened = await open({ url, scenario, ...options });
+    opened = await open({ url, name: contenderName, scenario, peers, ...options });
     return {};
   },
 
   async warmUp() {
+    if (scenario.operationsPerRound) return { operations: scenario.operationsPerRound };
     const startedAt = performance.now();
     let operations = scenario.concurrency;
     for (;;) {
@@ -31,13 +37,23 @@ const answers = {
     }
   },
 
-  round: ({ operations }) => round(operations),
+  async round({ operations, number, at }) {
+    opened.beforeRound?.(number);
+    while (Date.now() < at) await sleep(1);
+    return round(operations);
+  },
 };
 
 async function round(operations) {
-  const loadsBefore = opened.loads?.() ?? 0;
-  const timed = await timeOperations(opened.operations[operation], scenario, operations);
-  return { ...timed, ...(opened.loads && { loads: opened.loads() - loadsBefore }) };
+  const operate = opened.operations[operation];
+  // What is too fast to be checked while it is timed.
+  if (scenario.tight) await timeOperations(operate, { ...scenario, tight: false }, CHECKED);
+  const before = opened.loads?.();
+  const timed = await timeOperations(operate, scenario, operations, next);
+  next += operations;
+  if (!before) return timed;
+  const { count, ms } = opened.loads();
+  return { ...timed, loads: count - before.count, loadMs: ms - before.ms };
 }
 
 process.on('message', async ({ ask, ...request }) => {

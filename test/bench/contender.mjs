@@ -2,16 +2,19 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { CLIENT_CORE, pinnedNode } from './cores.mjs';
 
-const ANSWER_WITHIN_MS = 30_000;
+const ANSWER_WITHIN_MS = 180_000;
+// So that all processes of a group have heard of the round before it begins.
+const BEGIN_AFTER_MS = 40;
 
 /** One row of a table: a process of its own, so that no row shares the heap or the compiled code of another. */
 export class Contender {
   #child;
 
-  constructor(area, scenario, name, url) {
+  constructor(area, scenario, name, url, peers) {
     this.name = name;
     const program = new URL('./contender-process.mjs', import.meta.url);
-    this.#child = fork(program, [area.name, scenario.name, name, url], pinnedNode(CLIENT_CORE));
+    const args = [area.name, scenario.name, name, url, ...(peers.folder ? [peers.folder] : [])];
+    this.#child = fork(program, args, scenario.cores === 'all' ? {} : pinnedNode(CLIENT_CORE));
   }
 
   /** Connects and stores what the scenario reads. */
@@ -24,8 +27,8 @@ export class Contender {
     return this.#ask({ ask: 'warmUp' });
   }
 
-  round(operations) {
-    return this.#ask({ ask: 'round', operations });
+  round(operations, number, at = 0) {
+    return this.#ask({ ask: 'round', operations, number, at });
   }
 
   async stop() {
@@ -56,5 +59,36 @@ export class Contender {
 
   get #ended() {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+}
+
+/** A row of several processes that work at the same time, as those of a cluster do. */
+export class ContenderGroup {
+  #members;
+
+  constructor(size, makeMember) {
+    this.#members = Array.from({ length: size }, makeMember);
+    this.name = this.#members[0].name;
+  }
+
+  open() {
+    return Promise.all(this.#members.map((member) => member.open()));
+  }
+
+  async warmUp() {
+    const [first] = await Promise.all(this.#members.map((member) => member.warmUp()));
+    return first;
+  }
+
+  async round(operations, number) {
+    const at = Date.now() + BEGIN_AFTER_MS;
+    const parts = await Promise.all(this.#members.map((member) => member.round(operations, number, at)));
+    const sum = (field) => parts.reduce((total, part) => total + part[field], 0);
+    const most = (field) => Math.max(...parts.map((part) => part[field]));
+    return { operations, ns: most('ns'), cpuUs: sum('cpuUs'), loads: sum('loads'), loadMs: most('loadMs') };
+  }
+
+  async stop() {
+    await Promise.all(this.#members.map((member) => member.stop()));
   }
 }

@@ -17,6 +17,12 @@ export function pin(pid, core) {
   if (canPin) spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)]);
 }
 
+/** Lets all threads of a running process go where they like. */
+export function unpin(pid) {
+  const all = `0-${os.cpus().length - 1}`;
+  if (canPin) spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', all, String(pid)]);
+}
+
 /** How to start Node so that all of its threads, the garbage collector's too, are on the core from the beginning. */
 export function pinnedNode(core) {
   if (!canPin) return { execPath: process.execPath, execArgv: [] };

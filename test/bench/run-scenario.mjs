@@ -1,18 +1,20 @@
-import { pin, serverCore } from './cores.mjs';
-import { Contender } from './contender.mjs';
+import { pin, serverCore, unpin } from './cores.mjs';
+import { Contender, ContenderGroup } from './contender.mjs';
 import { countersBetween, readCounters } from './server-counters.mjs';
 
 const WARM_UP_ROUNDS = 2;
 
 /** Returns the samples of each contender by its name, a sample per round. */
-export async function runScenario({ area, scenario, rounds, server }) {
-  pin(server.pid, serverCore(scenario.cores));
+export async function runScenario({ area, scenario, rounds, server, peers }) {
+  if (scenario.cores === 'all') unpin(server.pid);
+  else pin(server.pid, serverCore(scenario.cores));
   const samples = Object.fromEntries(scenario.contenders.map(({ name }) => [name, []]));
   // The same code is some percent faster in one process than in another; fine differences need several of each.
   const { processes = 1 } = scenario;
+  const wanted = scenario.rounds ?? rounds;
   for (let left = processes, done = 0; left > 0; left--) {
-    const share = Math.ceil((rounds - done) / left);
-    await runInTurns({ area, scenario, server, rounds: share, samples });
+    const share = Math.ceil((wanted - done) / left);
+    await runInTurns({ area, scenario, server, peers, rounds: share, samples });
     done += share;
   }
   return samples;
@@ -22,16 +24,23 @@ export async function runScenario({ area, scenario, rounds, server }) {
  * Lets the contenders work in turns: A B C, A B C, and so on. A neighbour that slows the machine down for a second so
  * slows all of them, and the ratio within a round stays.
  */
-async function runInTurns({ area, scenario, server: { control, url }, rounds, samples }) {
+async function runInTurns({ area, scenario, server: { control, url }, peers, rounds, samples }) {
   await control.flushall();
-  const contenders = scenario.contenders.map(({ name }) => new Contender(area, scenario, name, url));
+  await scenario.prepare?.(control);
+  const make = (name) => new Contender(area, scenario, name, url, peers);
+  const contenders = scenario.contenders.map(({ name }) =>
+    scenario.together ? new ContenderGroup(scenario.together, () => make(name)) : make(name),
+  );
   try {
-    await Promise.all(contenders.map((contender) => contender.open()));
+    // Not all at once: on one core they would keep each other from answering in time.
+    for (const contender of contenders) await contender.open();
     const sizes = new Map();
     for (const contender of contenders) sizes.set(contender, (await contender.warmUp()).operations);
-    for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    const { warmUpRounds = WARM_UP_ROUNDS } = scenario;
+    for (let round = -warmUpRounds; round < rounds; round++) {
       for (const contender of contenders) {
-        const sample = await measure(contender, sizes.get(contender), control);
+        if (scenario.flushes) await control.flushall('SYNC');
+        const sample = await measure(contender, sizes.get(contender), round, control);
         if (round >= 0) samples[contender.name].push(sample);
       }
     }
@@ -40,9 +49,9 @@ async function runInTurns({ area, scenario, server: { control, url }, rounds, sa
   }
 }
 
-async function measure(contender, size, control) {
+async function measure(contender, size, round, control) {
   const before = await readCounters(control);
-  const { operations, ns, cpuUs, loads } = await contender.round(size);
+  const { operations, ns, cpuUs, loads, loadMs } = await contender.round(size, round);
   const redis = countersBetween(before, await readCounters(control));
   const each = (total) => total / operations;
   return {
@@ -52,7 +61,8 @@ async function measure(contender, size, control) {
     scriptUs: each(redis.scriptUs),
     bytesIn: each(redis.bytesIn),
     bytesOut: each(redis.bytesOut),
+    memoryBytes: each(redis.memoryBytes),
     commands: Object.fromEntries(Object.entries(redis.commands).map(([name, calls]) => [name, each(calls)])),
-    ...(loads !== undefined && { loads: each(loads) }),
+    ...(loads !== undefined && { loads: each(loads), loadMs: each(loadMs), besideMs: each(ns / 1e6 - loadMs) }),
   };
 }

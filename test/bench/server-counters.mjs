@@ -1,4 +1,4 @@
-const SECTIONS = ['stats', 'commandstats', 'cpu'];
+const SECTIONS = ['stats', 'commandstats', 'cpu', 'memory'];
 const REQUEST_BYTES = ['info', ...SECTIONS].reduce(
   (bytes, word) => bytes + `$${word.length}\r\n${word}\r\n`.length,
   `*${SECTIONS.length + 1}\r\n`.length,
@@ -17,18 +17,22 @@ export async function readCounters(control) {
     cpuUs: (number('used_cpu_sys') + number('used_cpu_user')) * 1e6,
     bytesIn: number('total_net_input_bytes'),
     bytesOut: number('total_net_output_bytes'),
+    memoryBytes: number('used_memory'),
     calls,
     scriptUs: Number(/usec=(\d+)/.exec(fields.get('cmdstat_evalsha') ?? '')?.[1] ?? 0),
     replyBytes: `$${Buffer.byteLength(text)}\r\n${text}\r\n`.length,
   };
 }
 
+// What the readings themselves and the heartbeats of idle connections do.
+const NOT_COUNTED = new Set(['info', 'ping']);
+
 /** What Redis did between two readings, without the readings. */
 export function countersBetween(before, after) {
   const commands = {};
   for (const [name, calls] of after.calls) {
     const made = calls - (before.calls.get(name) ?? 0);
-    if (made > 0 && name !== 'info') commands[name] = made;
+    if (made > 0 && !NOT_COUNTED.has(name)) commands[name] = made;
   }
   return {
     cpuUs: after.cpuUs - before.cpuUs,
@@ -36,6 +40,7 @@ export function countersBetween(before, after) {
     bytesIn: after.bytesIn - before.bytesIn - REQUEST_BYTES,
     bytesOut: after.bytesOut - before.bytesOut - before.replyBytes,
     scriptUs: after.scriptUs - before.scriptUs,
+    memoryBytes: after.memoryBytes - before.memoryBytes,
     commands,
   };
 }

@@ -11,6 +11,11 @@ export function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** How `field` of one row compares with that of another in the same round. */
+export function ratioOf(field, row, other) {
+  return median(row.rounds.map((sample, index) => sample[field] / other.rounds[index][field]));
+}
+
 function row(rounds, baseline) {
   const of = (field) => median(rounds.map((sample) => sample[field]));
   const against = (field) => rounds.map((sample, index) => sample[field] / baseline[index][field]);
@@ -25,8 +30,9 @@ function row(rounds, baseline) {
     scriptUs: of('scriptUs'),
     bytesIn: of('bytesIn'),
     bytesOut: of('bytesOut'),
+    memoryBytes: of('memoryBytes'),
     commands: commandsOf(rounds),
-    ...(rounds[0].loads !== undefined && { loads: of('loads') }),
+    ...(rounds[0].loads !== undefined && { loads: of('loads'), besideMs: of('besideMs') }),
     rounds,
   };
 }

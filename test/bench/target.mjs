@@ -1,14 +1,29 @@
-/** One line that says whether a stated target was met. A target of a scenario that did not run says nothing. */
+import { ratioOf } from './summary.mjs';
+
+/**
+ * One line that says whether a stated target was met. A target of a scenario that did not run says nothing.
+ *
+ * A target is a `scenario`, a `contender` of it, the number it is about (`of`, or the ratio of a `field` to that of the row
+ * `against` in the same round), and the bound: `atLeast` or `atMost`.
+ */
 export function targetLines(targets, results) {
   return targets.flatMap(({ scenario, contender, ...target }) => {
-    const row = results[scenario]?.[contender];
-    return row ? [`target: ${verdict(target, row)}  (${scenario}, ${contender})`] : [];
+    const rows = results[scenario];
+    const row = rows?.[contender];
+    if (!row) return [];
+    const { against } = target;
+    const verdict = against && !rows[against] ? `${boundOf(target)}: not measured` : judged(target, row, rows);
+    return [`target: ${verdict}  (${scenario}, ${contender})`];
   });
 }
 
-function verdict({ what, of, atLeast, atMost, unit }, row) {
-  const value = of(row);
+function judged({ of, field, against, ...target }, row, rows) {
+  const value = of ? of(row) : ratioOf(field, row, rows[against]);
+  const { atLeast, atMost, unit } = target;
   const met = atLeast === undefined ? value <= atMost : value >= atLeast;
-  const bound = atLeast === undefined ? `<= ${atMost}${unit}` : `>= ${atLeast}${unit}`;
-  return `${bound} ${what}: ${value.toFixed(2)}${unit}  ${met ? 'met' : 'NOT MET'}`;
+  return `${boundOf(target)}: ${value.toFixed(2)}${unit}  ${met ? 'met' : 'NOT MET'}`;
+}
+
+function boundOf({ what, atLeast, atMost, unit }) {
+  return atLeast === undefined ? `<= ${atMost}${unit} ${what}` : `>= ${atLeast}${unit} ${what}`;
 }
