@@ -9,6 +9,9 @@ const root = path.resolve(import.meta.dirname, '..');
 const work = mkdtempSync(path.join(tmpdir(), 'nuthatch-packages-'));
 const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
+const SCRIPTS = readdirSync(path.join(root, 'libs/cache/src'), { recursive: true }).filter((name) =>
+  name.endsWith('.lua'),
+).length;
 const ESM = `
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
@@ -22,10 +25,11 @@ Module({ imports: [RedisModule.forRoot(), CacheModule.forRoot()] })(App);
 const app = await NestFactory.createApplicationContext(App, { logger: false });
 const cache = app.get(CacheService);
 await cache.getOrSet('answer', () => 42);
-const scripts = await import('node:fs').then((fs) => fs.readdirSync('node_modules/@nuthatch/cache/dist/drivers').filter((name) => name.endsWith('.lua')));
+const { readdirSync } = await import('node:fs');
+const scripts = readdirSync('node_modules/@nuthatch/cache/dist', { recursive: true }).filter((name) => name.endsWith('.lua'));
 if ((await cache.get('answer')) !== 42 || app.get(RedisConnections).get().mode !== 'embedded') throw new Error('wrong answer');
 if (typeof runCacheDriverSuite !== 'function' || typeof ServerConnection !== 'function') throw new Error('a door is shut');
-if (scripts.length !== 3) throw new Error('scripts are missing: ' + scripts);
+if (scripts.length !== ${SCRIPTS}) throw new Error('scripts are missing, there are only ' + scripts);
 await app.close();
 console.log('imported from ESM');
 `;
