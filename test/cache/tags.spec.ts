@@ -112,12 +112,20 @@ describe('a tag', () => {
   it('costs a hit in process nothing, a hit in Redis no further command, and a set none', async () => {
     const log = await CommandLog.open(server);
     try {
+      // All processes have heard of it, and have asked what they wanted to know.
+      const untilQuiet = (): Promise<string[]> => {
+        const lines: string[] = [];
+        return eventually('nobody asks anything', async () => {
+          const before = lines.length;
+          await sleep(100);
+          lines.push(...(await log.take(server)));
+          return before === lines.length && lines.length > 0 && lines;
+        });
+      };
       await everywhere(({ cache }) => cache.invalidateTags('cost'));
-      await sleep(50);
-      await log.take(server);
+      await untilQuiet();
       await one.cache.set('cost', 'value', { tags: ['cost', 'more'] });
-      await sleep(50);
-      expect((await log.take(server)).map((line) => line.split(' ', 1)[0])).toEqual(['set', 'getrange']);
+      expect((await untilQuiet()).map((line) => line.split(' ', 1)[0])).toEqual(['set', 'getrange']);
       expect(await ahead.cache.get('cost')).toBe('value');
       expect((await log.take(server)).map((line) => line.split(' ', 1)[0])).toEqual(['mget']);
       for (let hit = 0; hit < 20; hit++) expect(await ahead.cache.get('cost')).toBe('value');
