@@ -79,7 +79,8 @@ describe.each(faults)('while Redis %s', (_, begin, end) => {
 
     for (const times of Object.values(took)) {
       expect(median(times)).toBeLessThan(60);
-      expect(Math.max(...times)).toBeLessThan(200);
+      // One that a busy machine has kept waiting is still far from the second that a command may take.
+      expect(Math.max(...times)).toBeLessThan(600);
     }
   });
 
