@@ -4,7 +4,7 @@ import { escapeGlob } from '@nuthatch/redis/internal';
 import type { ResolvedCacheOptions } from './cache.options.js';
 import type { CacheDriver } from './drivers/cache-driver.js';
 import type { ChangeFeed } from './drivers/change-feed.js';
-import { EntryReader } from './entry-reader.js';
+import { EntryReader } from './shared/entry-reader.js';
 import { CacheLoader } from './load/cache-loader.js';
 import { WakeUps } from './load/wake-ups.js';
 import { EchoCheck } from './local/echo-check.js';
@@ -13,12 +13,12 @@ import { Journal } from './outage/journal.js';
 import { RecentWrites } from './outage/recent-writes.js';
 import { RedisTrouble } from './outage/redis-trouble.js';
 import type { Scope } from './scope.js';
-import { SharedTier } from './shared-tier.js';
+import { SharedTier } from './shared/shared-tier.js';
 import { CacheCounters } from './stats/cache-stats.js';
 import { TagMirror } from './tags/tag-mirror.js';
 import { ValueFormat } from './value/value-format.js';
-import { VersionStamps } from './version-stamps.js';
-import { WriteOrder } from './write-order.js';
+import { VersionStamps } from './shared/version-stamps.js';
+import { WriteOrder } from './shared/write-order.js';
 
 /** What a cache needs to know of its connection. */
 export interface CacheConnection {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { CacheService } from './cache.service.js';
-import type { CacheKey } from './cache-key.js';
+import type { CacheKey } from './keys/cache-key.js';
 import { MemoryCacheDriver } from './drivers/memory.driver.js';
 import { closeCaches, heldLoad, openCache, turn } from './fixtures/open-cache.js';
 import { StagedDriver } from './fixtures/staged-driver.js';

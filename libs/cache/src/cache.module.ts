@@ -2,7 +2,7 @@ import { Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { RedisConnections, type AsyncModuleOptions } from '@nuthatch/redis';
 import { asyncOptionsProviders, joinKey, ServerConnection } from '@nuthatch/redis/internal';
-import { CacheDecoratorWiring } from './cache-decorator-wiring.js';
+import { CacheDecoratorWiring } from './decorators/cache-decorator-wiring.js';
 import { CacheOptionsError } from './cache.errors.js';
 import { resolveCacheOptions, type CacheModuleOptions } from './cache.options.js';
 import { CacheService } from './cache.service.js';

@@ -5,16 +5,16 @@ import {
   type ResolvedEntryOptions,
 } from './cache.options.js';
 import { CacheCore } from './cache-core.js';
-import { cacheKeyText, type CacheKey } from './cache-key.js';
-import { cacheGlob, type PatternOptions } from './cache-pattern.js';
-import { CacheWriter } from './cache-writer.js';
+import { cacheKeyText, type CacheKey } from './keys/cache-key.js';
+import { cacheGlob, type PatternOptions } from './keys/cache-pattern.js';
+import { CacheWriter } from './shared/cache-writer.js';
 import { LoadBatch } from './load/load-batch.js';
 import type { LoadContext } from './load/load-context.js';
 import type { LoadRequest } from './load/load-runner.js';
 import type { Shared } from './load/cache-loader.js';
 import { cloneDeep, copyOut } from './local/frozen.js';
 import type { Slot } from './local/slot.js';
-import { settleAll } from './settle-all.js';
+import { settleAll } from './load/settle-all.js';
 import type { Scope } from './scope.js';
 import type { CacheStats } from './stats/cache-stats.js';
 import { checkTags } from './tags/tag.js';

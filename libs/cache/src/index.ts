@@ -2,13 +2,13 @@ export { CacheModule, type CacheModuleAsyncOptions } from './cache.module.js';
 export type { CacheEntryOptions, CacheModuleOptions } from './cache.options.js';
 export { CacheService } from './cache.service.js';
 export type { LoadContext } from './load/load-context.js';
-export type { CacheKey } from './cache-key.js';
-export type { PatternOptions } from './cache-pattern.js';
-export { Cacheable, type CacheableOptions } from './cacheable.decorator.js';
-export { CacheInvalidate, type CacheInvalidateOptions } from './cache-invalidate.decorator.js';
-export { CachePut, type CachePutOptions } from './cache-put.decorator.js';
-export { CacheTransactions } from './transaction-port.js';
-export { keyPattern } from './key-pattern.js';
+export type { CacheKey } from './keys/cache-key.js';
+export type { PatternOptions } from './keys/cache-pattern.js';
+export { Cacheable, type CacheableOptions } from './decorators/cacheable.decorator.js';
+export { CacheInvalidate, type CacheInvalidateOptions } from './decorators/cache-invalidate.decorator.js';
+export { CachePut, type CachePutOptions } from './decorators/cache-put.decorator.js';
+export { CacheTransactions } from './decorators/transaction-port.js';
+export { keyPattern } from './keys/key-pattern.js';
 export {
   defineCache,
   type CacheDefinitionOptions,

@@ -1,7 +1,7 @@
 import type { LocalIndex } from './local/local-tier.js';
 import type { CacheCounters } from './stats/cache-stats.js';
 import type { ValueFormat } from './value/value-format.js';
-import type { VersionStamps } from './version-stamps.js';
+import type { VersionStamps } from './shared/version-stamps.js';
 
 /** What the entries of one namespace have in common. */
 export interface Scope {

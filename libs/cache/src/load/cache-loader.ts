@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { ResolvedEntryOptions } from '../cache.options.js';
-import type { EntryReader, Found, Hit } from '../entry-reader.js';
+import type { EntryReader, Found, Hit } from '../shared/entry-reader.js';
 import type { LocalTier } from '../local/local-tier.js';
 import type { Slot } from '../local/slot.js';
 import { isOutage, type RedisTrouble } from '../outage/redis-trouble.js';
 import type { Scope } from '../scope.js';
-import type { SharedTier } from '../shared-tier.js';
+import type { SharedTier } from '../shared/shared-tier.js';
 import type { TagMirror } from '../tags/tag-mirror.js';
 import { Backoff } from './backoff.js';
 import { LEASE_MS, type Lease } from './lease.js';

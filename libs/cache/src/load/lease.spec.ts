@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { CacheDriver } from '../drivers/cache-driver.js';
 import { MemoryCacheDriver } from '../drivers/memory.driver.js';
 import { Journal } from '../outage/journal.js';
-import { SharedTier } from '../shared-tier.js';
+import { SharedTier } from '../shared/shared-tier.js';
 import { keepLease, LEASE_MS } from './lease.js';
 
 let driver: MemoryCacheDriver;

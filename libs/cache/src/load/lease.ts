@@ -1,5 +1,5 @@
 import type { LeaseKind } from '../drivers/cache-driver.js';
-import type { SharedTier } from '../shared-tier.js';
+import type { SharedTier } from '../shared/shared-tier.js';
 
 /** A process that dies frees its keys after this long. */
 export const LEASE_MS = 5_000;

@@ -1,5 +1,5 @@
 import type { CacheEntryOptions } from '../cache.options.js';
-import type { CacheKey } from '../cache-key.js';
+import type { CacheKey } from '../keys/cache-key.js';
 import type { LoadContext } from '../load/load-context.js';
 import type {
   AnyCacheDefinition,

@@ -1,7 +1,7 @@
 import { OptionsReader } from '@nuthatch/redis/internal';
 import { CacheOptionsError } from '../cache.errors.js';
 import { resolveCacheOptions, resolveEntryOptions, type CacheEntryOptions } from '../cache.options.js';
-import type { CacheKey } from '../cache-key.js';
+import type { CacheKey } from '../keys/cache-key.js';
 import type { AnyCacheDefinition, CacheInjections, CachePlan } from './cache-definition.js';
 import type { StandardSchema } from './standard-schema.js';
 

@@ -1,5 +1,5 @@
 import type { ResolvedEntryOptions } from '../cache.options.js';
-import { cacheKeyText, type CacheKey } from '../cache-key.js';
+import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
 import type { CacheCore } from '../cache-core.js';
 import type { Shared } from '../load/cache-loader.js';
 import type { LoadContext } from '../load/load-context.js';

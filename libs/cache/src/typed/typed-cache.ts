@@ -1,7 +1,7 @@
 import type { CacheService } from '../cache.service.js';
-import { cacheKeyText, type CacheKey } from '../cache-key.js';
+import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
 import type { LoadContext } from '../load/load-context.js';
-import { settleAll } from '../settle-all.js';
+import { settleAll } from '../load/settle-all.js';
 import type { CacheStats } from '../stats/cache-stats.js';
 import type { CacheDefinition } from './cache-definition.js';
 import type { DefinitionLoader } from './definition-loader.js';

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { NuthatchError } from '@nuthatch/redis';
 import { cacheKeyText, type CacheKey } from './cache-key.js';
-import { CacheKeyError } from './cache.errors.js';
+import { CacheKeyError } from '../cache.errors.js';
 
 describe('A cache key', () => {
   it('is a text whose colons separate segments, or a list of them', () => {

@@ -3,9 +3,9 @@ import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { RedisModule, RedisUnreachableError, ServiceNotInjectedError } from '@nuthatch/redis';
 import { CachePut, type CachePutOptions } from './cache-put.decorator.js';
-import { CacheKeyError, CacheOptionsError, CacheValueError } from './cache.errors.js';
-import { CacheModule } from './cache.module.js';
-import { CacheService } from './cache.service.js';
+import { CacheKeyError, CacheOptionsError, CacheValueError } from '../cache.errors.js';
+import { CacheModule } from '../cache.module.js';
+import { CacheService } from '../cache.service.js';
 import { Cacheable } from './cacheable.decorator.js';
 
 interface User {

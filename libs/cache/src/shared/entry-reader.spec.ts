@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { MemoryCacheDriver } from './drivers/memory.driver.js';
-import { closeCaches, openCache, turn, type OpenCache } from './fixtures/open-cache.js';
-import { StagedDriver } from './fixtures/staged-driver.js';
-import type { StoredValue } from './drivers/cache-driver.js';
-import { UnreadableValueError } from './value/unreadable-value.error.js';
+import { MemoryCacheDriver } from '../drivers/memory.driver.js';
+import { closeCaches, openCache, turn, type OpenCache } from '../fixtures/open-cache.js';
+import { StagedDriver } from '../fixtures/staged-driver.js';
+import type { StoredValue } from '../drivers/cache-driver.js';
+import { UnreadableValueError } from '../value/unreadable-value.error.js';
 
 const NAME = 'app:cache:default:a';
 

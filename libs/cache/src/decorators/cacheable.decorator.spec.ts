@@ -13,9 +13,9 @@ import {
 import { Reflector } from '@nestjs/core';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { RedisModule, ServiceNotInjectedError } from '@nuthatch/redis';
-import { CacheKeyError, CacheOptionsError } from './cache.errors.js';
-import { CacheModule } from './cache.module.js';
-import { CacheService } from './cache.service.js';
+import { CacheKeyError, CacheOptionsError } from '../cache.errors.js';
+import { CacheModule } from '../cache.module.js';
+import { CacheService } from '../cache.service.js';
 import { Cacheable } from './cacheable.decorator.js';
 
 const apps: { close(): Promise<void> }[] = [];

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RedisUnreachableError } from '@nuthatch/redis';
-import { MemoryCacheDriver } from './drivers/memory.driver.js';
-import { StagedDriver } from './fixtures/staged-driver.js';
-import { Journal } from './outage/journal.js';
+import { MemoryCacheDriver } from '../drivers/memory.driver.js';
+import { StagedDriver } from '../fixtures/staged-driver.js';
+import { Journal } from '../outage/journal.js';
 import { SharedTier } from './shared-tier.js';
 
 const away = new RedisUnreachableError('default', 'ECONNREFUSED', 'not-executed');

@@ -1,11 +1,11 @@
 import type { AsyncMethod, AsyncMethodDecorator, MethodCall } from '@nuthatch/redis/internal';
 import { aroundCachedMethod } from './cache-decorator-wiring.js';
-import type { CacheKey } from './cache-key.js';
-import type { CacheEntryOptions } from './cache.options.js';
+import type { CacheKey } from '../keys/cache-key.js';
+import type { CacheEntryOptions } from '../cache.options.js';
 import { checkConstantKey, prefixKeys } from './key-prefix.js';
-import type { LoadContext } from './load/load-context.js';
+import type { LoadContext } from '../load/load-context.js';
 import type { MethodEntryOptions, ResultOf } from './method-entry.options.js';
-import { checkTags } from './tags/tag.js';
+import { checkTags } from '../tags/tag.js';
 
 export interface CacheableOptions<M extends AsyncMethod> extends MethodEntryOptions<M> {
   /**

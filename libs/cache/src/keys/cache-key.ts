@@ -1,5 +1,5 @@
 import { joinKey, type KeySegment } from '@nuthatch/redis/internal';
-import { CacheKeyError } from './cache.errors.js';
+import { CacheKeyError } from '../cache.errors.js';
 
 /**
  * The name of an entry. In a string the `:` separates segments, so `'user:42'` and `['user', 42]` are the same key. Put

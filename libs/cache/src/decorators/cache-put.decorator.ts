@@ -1,11 +1,11 @@
 import type { AsyncMethod, AsyncMethodDecorator } from '@nuthatch/redis/internal';
 import { aroundCachedMethod } from './cache-decorator-wiring.js';
-import { cacheKeyText, type CacheKey } from './cache-key.js';
-import { CacheOptionsError } from './cache.errors.js';
-import { resolveCacheOptions, resolveEntryOptions } from './cache.options.js';
+import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
+import { CacheOptionsError } from '../cache.errors.js';
+import { resolveCacheOptions, resolveEntryOptions } from '../cache.options.js';
 import { checkConstantKey, prefixKeys } from './key-prefix.js';
 import type { MethodEntryOptions, ResultOf } from './method-entry.options.js';
-import { checkTags } from './tags/tag.js';
+import { checkTags } from '../tags/tag.js';
 
 export type CachePutOptions<M extends AsyncMethod> = MethodEntryOptions<M> & PutKey<M>;
 

@@ -1,12 +1,12 @@
-import type { EntryHeader } from './drivers/entry-text.js';
-import type { StoredEntry, StoredValue } from './drivers/cache-driver.js';
-import { freezeDeep } from './local/frozen.js';
-import type { Fence, LocalTier } from './local/local-tier.js';
-import { Slot } from './local/slot.js';
-import type { Scope } from './scope.js';
+import type { EntryHeader } from '../drivers/entry-text.js';
+import type { StoredEntry, StoredValue } from '../drivers/cache-driver.js';
+import { freezeDeep } from '../local/frozen.js';
+import type { Fence, LocalTier } from '../local/local-tier.js';
+import { Slot } from '../local/slot.js';
+import type { Scope } from '../scope.js';
 import type { SharedTier } from './shared-tier.js';
-import type { TagMirror } from './tags/tag-mirror.js';
-import { UnreadableValueError } from './value/unreadable-value.error.js';
+import type { TagMirror } from '../tags/tag-mirror.js';
+import { UnreadableValueError } from '../value/unreadable-value.error.js';
 
 /** A value that callers share. */
 export interface Hit {

@@ -1,15 +1,15 @@
-import type { ResolvedEntryOptions } from './cache.options.js';
-import type { CacheCore } from './cache-core.js';
-import type { PatternOptions } from './cache-pattern.js';
-import { globPattern } from './drivers/glob.js';
-import type { StoredValue } from './drivers/cache-driver.js';
-import { keepLease, type Lease } from './load/lease.js';
-import { newHeader, readBack, storable } from './load/load-runner.js';
-import type { Fence } from './local/local-tier.js';
-import { Slot } from './local/slot.js';
-import { isErrorReply } from './outage/redis-trouble.js';
-import type { Scope } from './scope.js';
-import { settleAll } from './settle-all.js';
+import type { ResolvedEntryOptions } from '../cache.options.js';
+import type { CacheCore } from '../cache-core.js';
+import type { PatternOptions } from '../keys/cache-pattern.js';
+import { globPattern } from '../drivers/glob.js';
+import type { StoredValue } from '../drivers/cache-driver.js';
+import { keepLease, type Lease } from '../load/lease.js';
+import { newHeader, readBack, storable } from '../load/load-runner.js';
+import type { Fence } from '../local/local-tier.js';
+import { Slot } from '../local/slot.js';
+import { isErrorReply } from '../outage/redis-trouble.js';
+import type { Scope } from '../scope.js';
+import { settleAll } from '../load/settle-all.js';
 
 /** Whether Redis has answered: nobody waits twice for one that has not. `timeless`: not once yet, so its time is unknown. */
 type Reach = 'there' | 'away' | 'timeless';

@@ -5,11 +5,11 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { RedisModule, RedisUnreachableError, ServiceNotInjectedError } from '@nuthatch/redis';
 import { CacheInvalidate, type CacheInvalidateOptions } from './cache-invalidate.decorator.js';
 import { CachePut } from './cache-put.decorator.js';
-import { CacheKeyError, CacheOptionsError } from './cache.errors.js';
-import { CacheModule } from './cache.module.js';
-import { CacheService } from './cache.service.js';
+import { CacheKeyError, CacheOptionsError } from '../cache.errors.js';
+import { CacheModule } from '../cache.module.js';
+import { CacheService } from '../cache.service.js';
 import { Cacheable } from './cacheable.decorator.js';
-import { keyPattern } from './key-pattern.js';
+import { keyPattern } from '../keys/key-pattern.js';
 import { CacheTransactions } from './transaction-port.js';
 
 interface User {

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { aroundMethod } from '@nuthatch/redis/internal';
-import { CacheService } from './cache.service.js';
+import { CacheService } from '../cache.service.js';
 import { MethodKeys } from './method-key.js';
 
 /** What the decorators need of the application that the decorated object belongs to. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CacheKeyError } from './cache.errors.js';
+import { CacheKeyError } from '../cache.errors.js';
 import { cacheKeyText } from './cache-key.js';
 import { cacheGlob } from './cache-pattern.js';
-import { globPattern } from './drivers/glob.js';
+import { globPattern } from '../drivers/glob.js';
 import { keyPattern } from './key-pattern.js';
 
 const PREFIX = 'app:cache:default:';

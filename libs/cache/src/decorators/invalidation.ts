@@ -1,8 +1,8 @@
-import { cacheKeyText, type CacheKey } from './cache-key.js';
-import { cacheGlob } from './cache-pattern.js';
-import type { CacheService } from './cache.service.js';
-import { settleAll } from './settle-all.js';
-import { checkTags } from './tags/tag.js';
+import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
+import { cacheGlob } from '../keys/cache-pattern.js';
+import type { CacheService } from '../cache.service.js';
+import { settleAll } from '../load/settle-all.js';
+import { checkTags } from '../tags/tag.js';
 
 /** What a change in the database makes wrong in the cache. */
 export interface Invalidation {

@@ -1,8 +1,8 @@
 import { NuthatchError } from '@nuthatch/redis';
 import { injectInto, OptionsReader, type AsyncMethod, type AsyncMethodDecorator } from '@nuthatch/redis/internal';
 import { aroundCachedMethod } from './cache-decorator-wiring.js';
-import type { CacheKey } from './cache-key.js';
-import { CacheOptionsError } from './cache.errors.js';
+import type { CacheKey } from '../keys/cache-key.js';
+import { CacheOptionsError } from '../cache.errors.js';
 import { checkInvalidation, invalidate, type Invalidation } from './invalidation.js';
 import { CacheTransactions } from './transaction-port.js';
 

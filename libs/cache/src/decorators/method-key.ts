@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Type } from '@nestjs/common';
 import { CodecError, jsonCodec } from '@nuthatch/redis';
 import type { MethodCall } from '@nuthatch/redis/internal';
-import { CacheKeyError } from './cache.errors.js';
-import type { CacheKey } from './cache-key.js';
+import { CacheKeyError } from '../cache.errors.js';
+import type { CacheKey } from '../keys/cache-key.js';
 
 const READABLE = 64;
 const NO_ARGUMENTS = '()';

@@ -1,6 +1,6 @@
 import { RedisUnreachableError } from '@nuthatch/redis';
-import type { CacheDriver } from './drivers/cache-driver.js';
-import type { Journal } from './outage/journal.js';
+import type { CacheDriver } from '../drivers/cache-driver.js';
+import type { Journal } from '../outage/journal.js';
 
 /** Redis, behind the journal: nothing is asked of it before it has been told what it has missed. */
 export class SharedTier {

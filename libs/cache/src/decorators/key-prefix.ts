@@ -1,6 +1,6 @@
 import { NuthatchError } from '@nuthatch/redis';
-import { cacheKeyText, type CacheKey } from './cache-key.js';
-import { CacheOptionsError } from './cache.errors.js';
+import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
+import { CacheOptionsError } from '../cache.errors.js';
 
 /**
  * Puts a prefix before keys.

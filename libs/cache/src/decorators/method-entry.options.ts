@@ -1,6 +1,6 @@
 import type { AsyncMethod } from '@nuthatch/redis/internal';
-import type { CacheKey } from './cache-key.js';
-import type { CacheEntryOptions } from './cache.options.js';
+import type { CacheKey } from '../keys/cache-key.js';
+import type { CacheEntryOptions } from '../cache.options.js';
 
 /** What a method resolves to. `never` when the decorator does not name its method, so that callbacks may say it. */
 export type ResultOf<M extends AsyncMethod> = unknown extends Awaited<ReturnType<M>> ? never : Awaited<ReturnType<M>>;

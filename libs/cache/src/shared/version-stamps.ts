@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { EntryHeader } from './drivers/entry-text.js';
+import type { EntryHeader } from '../drivers/entry-text.js';
 
 /** Makes versions of entries, each unlike that of any other write by any process. */
 export class VersionStamps {

@@ -1,5 +1,5 @@
 import { escapeGlob } from '@nuthatch/redis/internal';
-import { CacheKeyError } from './cache.errors.js';
+import { CacheKeyError } from '../cache.errors.js';
 
 export interface PatternOptions {
   /** Allows a glob that matches every key of the namespace. @default false */
