@@ -50,6 +50,26 @@ describe.each(['standalone', 'sentinel', 'cluster'] as const)('the subscriber of
   });
 });
 
+describe.each(['standalone', 'sentinel', 'cluster'] as const)('closing a %s connection', (mode) => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
+
+  it('leaves nothing behind that keeps the process alive, at whichever moment of making its links', async () => {
+    const before = sockets();
+
+    for (let momentMs = 0; momentMs < 12; momentMs += 0.3) {
+      const { connection } = await openConnection(sharedServers()[mode]);
+      await untilUp(connection);
+      connection.track([uniqueKey('prefix')]);
+      const subscription = connection.subscriber.subscribe(uniqueKey('channel'), () => undefined);
+      const startedAt = performance.now();
+      while (performance.now() < startedAt + momentMs) await new Promise((resolve) => setImmediate(resolve));
+      await Promise.all([closeConnections(), subscription.catch(() => 'the connection was closed first')]);
+    }
+
+    await eventually('all sockets are closed', () => sockets() <= before);
+  });
+});
+
 describe('links beside the commands', () => {
   let server: RedisServer;
   let proxy: TcpProxy;

@@ -53,7 +53,7 @@ export function sentinelConnector(hold: ProcessHold): ConnectorClass {
     }
   }
   // ioredis makes the clients for the sentinels itself; these must not keep the process alive either.
-  const { connectToSentinel } = SentinelConnector.prototype as unknown as SentinelInternals;
+  const { connectToSentinel, initFailoverDetector } = SentinelConnector.prototype as unknown as SentinelInternals;
   const quiet = { Connector: standaloneConnector(hold), disconnectTimeout: DISCONNECT_TIMEOUT_MS };
   Object.assign(Connector.prototype, {
     connectToSentinel(this: SentinelConnector, endpoint: unknown, options?: RedisOptions): Redis {
@@ -61,12 +61,17 @@ export function sentinelConnector(hold: ProcessHold): ConnectorClass {
       client.on('reconnecting', () => hold.followReconnect(client));
       return client;
     },
+    async initFailoverDetector(this: SentinelConnector & { readonly connecting: boolean }): Promise<void> {
+      // A socket may get through after disconnect(), which was the last to close any client for a sentinel.
+      if (this.connecting) await initFailoverDetector.call(this);
+    },
   } satisfies SentinelInternals);
   return Connector as ConnectorClass;
 }
 
 interface SentinelInternals {
   connectToSentinel(endpoint: unknown, options?: RedisOptions): Redis;
+  initFailoverDetector(): Promise<void>;
 }
 
 function open({ path, host, port, family, tls }: RedisOptions): Socket {
