@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { timeOperations } from './time-operations.mjs';
 
 const ROUND_MS = 100;
-const WARM_UP_MS = 500;
+const WARM_UP_MS = 2_000;
 const MOST_OPERATIONS = 2_000_000;
 const CHECKED = 1_000;
 

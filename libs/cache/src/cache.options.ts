@@ -120,6 +120,8 @@ const DEFAULTS: ResolvedEntryOptions = {
   clone: false,
 };
 
+const ENTRY_OPTIONS = Object.keys(DEFAULTS) as (keyof ResolvedEntryOptions)[];
+
 /**
  * Checks the options and fills the defaults.
  *
@@ -177,6 +179,13 @@ export function resolveEntryOptions(
   reader.rejectUnknown();
   if (mistakes.length > 0) throw new CacheOptionsError(mistakes);
   return resolved;
+}
+
+/** Whether both ask for the same, so that one answer serves both. */
+export function isSameEntry(one: ResolvedEntryOptions, other: ResolvedEntryOptions): boolean {
+  if (one === other) return true;
+  for (const name of ENTRY_OPTIONS) if (name !== 'tags' && one[name] !== other[name]) return false;
+  return one.tags.length === other.tags.length && one.tags.every((tag, index) => tag === other.tags[index]);
 }
 
 const USUAL_TAG = /^[!-~]{1,64}$/;

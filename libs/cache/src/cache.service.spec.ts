@@ -188,6 +188,7 @@ describe('The cache', () => {
 
   it('holds keys that need escaping in process like all others', async () => {
     await cache.set('name of the user', 1);
+    await turn();
     const asked = driver.calls.length;
 
     expect(cache.peek('name of the user')).toBe(1);

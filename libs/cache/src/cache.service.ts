@@ -11,8 +11,7 @@ import { CacheWriter } from './shared/cache-writer.js';
 import { LoadBatch } from './load/load-batch.js';
 import type { LoadContext } from './load/load-context.js';
 import type { LoadRequest } from './load/load-runner.js';
-import type { Shared } from './load/cache-loader.js';
-import { cloneDeep, copyOut } from './local/frozen.js';
+import { give } from './local/frozen.js';
 import type { Slot } from './local/slot.js';
 import { settleAll } from './load/settle-all.js';
 import type { Scope } from './scope.js';
@@ -40,14 +39,17 @@ export class CacheService {
   }
 
   /** The value, or undefined. */
-  async get<T>(key: CacheKey): Promise<T | undefined> {
-    const slot = this.#slot(key);
-    if (slot !== undefined && this.#core.local!.fresh(slot, performance.now())) {
-      this.#scope.counters.localHit();
-      return this.#give(slot, this.#options) as T;
+  get<T>(key: CacheKey): Promise<T | undefined> {
+    try {
+      const slot = this.#slot(key);
+      if (slot !== undefined && this.#core.local!.fresh(slot, performance.now())) {
+        this.#scope.counters.localHit();
+        return Promise.resolve(give(slot, this.#options.clone) as T);
+      }
+      return this.#core.loader.find(this.#scope, this.#name(key), this.#options) as Promise<T | undefined>;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    const found = await this.#core.loader.find(this.#scope, this.#name(key), this.#options);
-    return found === undefined ? undefined : (this.#give(found, this.#options) as T);
   }
 
   /**
@@ -57,7 +59,7 @@ export class CacheService {
     const slot = this.#slot(key);
     if (slot === undefined || !this.#core.local!.freshAtOnce(slot, performance.now())) return undefined;
     this.#scope.counters.localHit();
-    return this.#give(slot, this.#options) as T;
+    return give(slot, this.#options.clone) as T;
   }
 
   /** The values of those keys that have one, by one command. */
@@ -88,17 +90,17 @@ export class CacheService {
       if (this.#core.local!.fresh(slot, now)) {
         this.#scope.counters.localHit();
         if (options === undefined) {
-          if (this.#options.refreshAhead === undefined) return this.#give(slot, this.#options) as T;
+          if (this.#options.refreshAhead === undefined) return give(slot, this.#options.clone) as T;
         }
         const entry = this.#entry(options);
         if (entry.refreshAhead !== undefined) {
           this.#core.loader.refreshSlot(this.#request(slot.name, load, entry), slot, now);
         }
-        return this.#give(slot, entry) as T;
+        return give(slot, entry.clone) as T;
       }
     }
     const entry = this.#entry(options);
-    return this.#give(await this.#core.loader.load(this.#request(this.#name(key), load, entry)), entry) as T;
+    return give(await this.#core.loader.load(this.#request(this.#name(key), load, entry)), entry.clone) as T;
   }
 
   /**
@@ -128,11 +130,11 @@ export class CacheService {
         if (slot && this.#core.local!.fresh(slot, now)) {
           batch.noteRead(name);
           this.#scope.counters.localHit();
-          return this.#give(slot, entry);
+          return give(slot, entry.clone);
         }
         try {
           const request = this.#request(name, () => batch.valueFor(name), entry);
-          return this.#give(await this.#core.loader.load(request, () => batch.noteRead(name)), entry);
+          return give(await this.#core.loader.load(request, () => batch.noteRead(name)), entry.clone);
         } finally {
           batch.noteRead(name);
         }
@@ -148,8 +150,12 @@ export class CacheService {
    * @throws CacheValueError for undefined and for what the codec cannot carry. RedisUnreachableError, RedisTimeoutError
    *   with `onOutage: 'throw'`.
    */
-  async set(key: CacheKey, value: unknown, options?: CacheEntryOptions): Promise<void> {
-    await this.#writer.setOne(this.#name(key), value, this.#entry(options));
+  set(key: CacheKey, value: unknown, options?: CacheEntryOptions): Promise<void> {
+    try {
+      return this.#writer.setOne(this.#name(key), value, this.#entry(options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -266,7 +272,7 @@ export class CacheService {
     options?: CacheEntryOptions,
   ): Promise<T> {
     const entry = this.#entry(options);
-    return this.#give(await this.#core.loader.refresh(this.#request(this.#name(key), load, entry)), entry) as T;
+    return give(await this.#core.loader.refresh(this.#request(this.#name(key), load, entry)), entry.clone) as T;
   }
 
   /** What this namespace has done since the application started. */
@@ -285,11 +291,6 @@ export class CacheService {
       if (slot?.plain) return slot;
     }
     return index.size === 0 ? undefined : index.get(cacheKeyText(key));
-  }
-
-  #give({ value, copies }: Shared, { clone }: ResolvedEntryOptions): unknown {
-    if (clone) return cloneDeep(value);
-    return copies ? copyOut(value) : value;
   }
 
   #prefetch(keys: readonly CacheKey[], names: readonly string[]): void {

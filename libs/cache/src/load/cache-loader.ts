@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ResolvedEntryOptions } from '../cache.options.js';
+import { isSameEntry, type ResolvedEntryOptions } from '../cache.options.js';
 import type { EntryReader, Found, Hit } from '../shared/entry-reader.js';
+import { freezeDeep, give, type FrozenValue } from '../local/frozen.js';
 import type { LocalTier } from '../local/local-tier.js';
 import type { Slot } from '../local/slot.js';
 import { isOutage, type RedisTrouble } from '../outage/redis-trouble.js';
@@ -11,13 +12,8 @@ import { Backoff } from './backoff.js';
 import { LEASE_MS, type Lease } from './lease.js';
 import { LoadChain } from './load-chain.js';
 import { LONGEST_MS, LoadRunner, type Loaded, type LoadRequest } from './load-runner.js';
+import { Party } from './party.js';
 import type { Waiter, WakeUps } from './wake-ups.js';
-
-/** A value for a caller, and whether it holds something that the caller needs a copy of. */
-export interface Shared {
-  readonly value: unknown;
-  readonly copies: boolean;
-}
 
 interface Load {
   readonly result: Promise<Loaded>;
@@ -58,9 +54,10 @@ export class CacheLoader {
   readonly chain = new LoadChain();
   readonly #runner: LoadRunner;
   readonly #backoff = new Backoff();
-  /** Looks that are not yet on their way. */
-  readonly #clearLooks = (): void => this.#looks.clear();
-  readonly #looks = new Map<string, { readonly way: Promise<Way>; readonly entry: ResolvedEntryOptions }>();
+  /** Those whose first command is not yet on its way. */
+  #parties = new Map<string, Party>();
+  // A new one: clear() links the table of a Map to its next, and one such table that has grown old keeps all of them alive.
+  readonly #closeParties = (): void => void (this.#parties = new Map());
   /** Loads under a lease of this process, by its token. */
   readonly #leased = new Map<string, Load>();
   readonly #refreshes = new Map<string, Load>();
@@ -82,53 +79,42 @@ export class CacheLoader {
   }
 
   /** @param onRead called once it is known whether there is something to load */
-  async load(request: LoadRequest, onRead?: () => void): Promise<Shared> {
-    const { scope, name, entry } = request;
-    const caller = {};
-    const giveUpAt = performance.now() + (this.chain.inside ? NESTED_WAIT_MS : WAIT_MS);
-    let waited = false;
-    let seen: Found | undefined;
-    for (let attempt = 1; ; attempt++) {
-      const alone = this.#closing || performance.now() >= giveUpAt || attempt > ATTEMPTS;
-      const way = await this.#look(request, caller, alone, seen);
-      seen = undefined;
-      onRead?.();
-      if (way.kind === 'hit') {
-        scope.counters.add(way.fresh ? 'sharedHits' : 'staleServes');
-        if (way.fresh) this.#refreshAhead(request, way.hit);
-        return way.hit;
-      }
-      if (way.kind === 'wait') {
-        if (!waited) scope.counters.add('coalesced');
-        waited = true;
-        seen = await this.#waitUntil(giveUpAt, this.chain.waiting(name, way.woken));
-        attempt -= 1;
-        continue;
-      }
-      const joined = way.first !== caller;
-      if (attempt === 1 && !joined) scope.counters.add('misses');
-      if (joined && this.chain.closesAt(name)) {
-        return this.chain.waiting(name, this.#runner.run(request, undefined, way.stale));
-      }
-      if (joined) scope.counters.add('coalesced');
-      const loaded = await this.#result(way.load, way.stale, request);
-      // The tags of a value are known only once it is there, and may have been invalidated before this caller came.
-      if (!joined || !('tags' in loaded) || (await this.#isValid(loaded, entry))) return loaded;
+  load(request: LoadRequest, onRead?: () => void): Promise<FrozenValue> {
+    const { name, entry } = request;
+    // Who is inside of a loader has less patience than others, and may not wait for itself.
+    const shares = entry.coalesce !== false && !this.chain.inside;
+    const others = shares ? this.#parties.get(name) : undefined;
+    const joins = others !== undefined && others.open && isSameEntry(others.entry, entry);
+    const party = joins ? others : new Party(entry);
+    if (onRead) party.tell(onRead);
+    if (joins) {
+      party.join();
+      return party.result;
     }
+    if (shares && !others?.open) {
+      if (this.#parties.size === 0) process.nextTick(this.#closeParties);
+      this.#parties.set(name, party);
+    }
+    return (party.result = this.#load(request, party));
   }
 
   /** Looks for a value that is fresh, without loading; in an outage, for what is left. */
-  async find(scope: Scope, name: string, entry: ResolvedEntryOptions): Promise<Shared | undefined> {
+  async find(scope: Scope, name: string, entry: ResolvedEntryOptions): Promise<unknown> {
     try {
-      const found = await this.reader.read(scope, name, true);
-      scope.counters.add(found.state === 'fresh' ? 'sharedHits' : 'misses');
-      return found.state === 'fresh' ? found.hit : undefined;
+      const found = await this.reader.readOwn(scope, name);
+      if (found.state !== 'fresh') {
+        scope.counters.add('misses');
+        return undefined;
+      }
+      scope.counters.add('sharedHits');
+      return give(found.hit, entry.clone);
     } catch (error) {
       if (entry.onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
       scope.counters.add('outages');
       const remains = isOutage(error) ? this.local?.remains(name) : undefined;
-      if (remains) scope.counters.add('staleServes');
-      return remains;
+      if (!remains) return undefined;
+      scope.counters.add('staleServes');
+      return give(remains, entry.clone);
     }
   }
 
@@ -145,7 +131,7 @@ export class CacheLoader {
   }
 
   /** Loads anew, whatever there is. */
-  async refresh(request: LoadRequest): Promise<Shared> {
+  async refresh(request: LoadRequest): Promise<FrozenValue> {
     await this.#knowTags();
     const lease = await this.takeOver(request.name);
     if (!lease) return this.#runner.run(request, undefined, undefined);
@@ -186,13 +172,13 @@ export class CacheLoader {
   /** Whoever asks from now on does not get the result of what is under way. */
   forget(name: string): void {
     this.#unleased.delete(name);
-    this.#forgetLook(name);
+    this.#forgetRead(name);
   }
 
   /** The same for all keys. */
   forgetAll(): void {
     this.#unleased.clear();
-    this.#looks.clear();
+    this.#closeParties();
     this.reader.forgetAll();
   }
 
@@ -207,35 +193,57 @@ export class CacheLoader {
   }
 
   /** What was seen before is not what there is now. */
-  #forgetLook(name: string): void {
-    this.#looks.delete(name);
+  #forgetRead(name: string): void {
+    this.#parties.delete(name);
     this.reader.forget(name);
   }
 
-  /** @param seen what was read a moment ago, after the caller came */
-  #look(request: LoadRequest, caller: object, alone: boolean, seen: Found | undefined): Promise<Way> {
-    const { name, entry } = request;
-    if (entry.coalesce === false || alone) return this.#lookNow(request, caller, alone, 1, seen);
-    const shared = this.#looks.get(name);
-    if (shared) {
-      const alike = shared.entry.onOutage === entry.onOutage && shared.entry.coalesce === entry.coalesce;
-      return alike ? shared.way : this.#lookNow(request, caller, alone, 1, seen);
+  async #load(request: LoadRequest, party: Party): Promise<FrozenValue> {
+    const { scope, name, entry } = request;
+    const giveUpAt = performance.now() + (this.chain.inside ? NESTED_WAIT_MS : WAIT_MS);
+    let waited = false;
+    let seen: Found | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const alone = this.#closing || performance.now() >= giveUpAt || attempt > ATTEMPTS;
+      const way = await this.#look(request, party, alone, 1, seen);
+      seen = undefined;
+      party.open = false;
+      party.noteRead();
+      if (way.kind === 'hit') {
+        scope.counters.add(way.fresh ? 'sharedHits' : 'staleServes', party.size);
+        if (way.fresh) this.#refreshAhead(request, way.hit);
+        return party.size > 1 ? this.#frozen(way.hit) : way.hit;
+      }
+      if (way.kind === 'wait') {
+        if (!waited) scope.counters.add('coalesced', party.size);
+        waited = true;
+        seen = await this.#waitUntil(giveUpAt, this.chain.waiting(name, way.woken));
+        attempt -= 1;
+        continue;
+      }
+      const joined = way.first !== party;
+      if (attempt === 1 && !joined) scope.counters.add('misses');
+      if (joined && this.chain.closesAt(name)) {
+        return this.chain.waiting(name, this.#runner.run(request, undefined, way.stale));
+      }
+      const guests = joined ? party.size : party.size - 1;
+      if (guests > 0) scope.counters.add('coalesced', guests);
+      const loaded = await this.#result(way.load, way.stale, request);
+      // The tags of a value are known only once it is there, and may have been invalidated before this caller came.
+      if (!joined || !('tags' in loaded) || (await this.#isValid(loaded, entry))) return loaded;
     }
-    if (this.#looks.size === 0) process.nextTick(this.#clearLooks);
-    const way = this.#lookNow(request, caller, alone, 1, seen);
-    this.#looks.set(name, { way, entry });
-    return way;
   }
 
-  async #lookNow(request: LoadRequest, caller: object, alone: boolean, looks: number, seen?: Found): Promise<Way> {
+  /** @param seen what was read a moment ago, after the caller came */
+  async #look(request: LoadRequest, caller: object, alone: boolean, looks: number, seen?: Found): Promise<Way> {
     const { scope, name, entry } = request;
     if (looks > ATTEMPTS) return this.#loadUnleased(request, caller, 'refused');
     let stale: Hit | undefined;
     try {
-      const found = seen ?? (await this.reader.read(scope, name));
+      const found = seen ?? (await this.reader.readOwn(scope, name));
       if (found.state === 'fresh') return { kind: 'hit', hit: found.hit, fresh: true };
       if (found.state === 'stale') {
-        stale = found.hit;
+        stale = this.#frozen(found.hit);
         return await this.#refreshStale(request, stale, caller);
       }
       return await this.#lease(request, found, caller, alone, looks);
@@ -268,7 +276,7 @@ export class CacheLoader {
       if (reply.state === 'value') {
         // Somebody was faster. If it is of no use either, then not for ever.
         this.reader.forget(name);
-        return await this.#lookNow(request, caller, alone, looks + 1);
+        return await this.#look(request, caller, alone, looks + 1);
       }
       const same = this.#leased.get(reply.token);
       if (same && entry.coalesce !== false) return { kind: 'load', load: same, first: same };
@@ -328,7 +336,7 @@ export class CacheLoader {
     const endsAt = performance.now() + forMs;
     for (let left = forMs; left > 0 && !this.#closing; left = endsAt - performance.now()) {
       await waiter.wait(left);
-      this.#forgetLook(name);
+      this.#forgetRead(name);
       try {
         const found = await this.reader.read(scope, name);
         if (found.state !== 'lease' || found.token !== token) return found;
@@ -359,7 +367,7 @@ export class CacheLoader {
     const { name } = request;
     const result = this.#runner.run(request, lease, stale).finally(() => {
       this.#leased.delete(lease.token);
-      this.#forgetLook(name);
+      this.#forgetRead(name);
       if (this.#refreshes.get(name) === load) this.#refreshes.delete(name);
     });
     const load: Load = { result: this.#noted(name, result), version: lease.version };
@@ -375,7 +383,7 @@ export class CacheLoader {
     if (running?.beside === beside) return { kind: 'load', load: running, stale, first: running };
     const result = this.#runner.run(request, beside === 'away' ? beside : undefined, stale).finally(() => {
       if (this.#unleased.get(name) === load) this.#unleased.delete(name);
-      this.#forgetLook(name);
+      this.#forgetRead(name);
     });
     const load: Load = { result: this.#noted(name, result), beside };
     if (entry.coalesce !== false) this.#unleased.set(name, load);
@@ -445,6 +453,11 @@ export class CacheLoader {
         return way.load.result;
       })
       .catch(() => 'the value that is there is good for the rest of its time');
+  }
+
+  /** What was read for one caller, for several. */
+  #frozen(hit: Hit): Hit {
+    return this.local ? hit : { ...hit, copies: freezeDeep(hit.value).copies };
   }
 
   /** With a count: a UUID for each would cost more than the rest of a hit in process. */

@@ -208,15 +208,17 @@ export function newHeader(
   now: number,
   tags: readonly string[],
   stamp: TagStamp | undefined,
+  format = '',
 ): EntryHeader {
   const ttlMs = value === null ? (entry.negativeTtlMs ?? entry.ttlMs) : entry.ttlMs;
   return {
-    ...scope.versions.stamp(now),
+    version: scope.versions.next(now),
+    writtenAt: now,
     ttlMs: jittered(ttlMs, entry.jitter),
     graceMs: entry.graceMs,
     loadMs: 0,
     revision: scope.revision,
-    format: '',
+    format,
     tags,
     stamp: tags.length === 0 ? undefined : stamp,
   };

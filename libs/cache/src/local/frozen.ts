@@ -36,6 +36,12 @@ export function cloneDeep(value: unknown): unknown {
   return copyTree(value, true);
 }
 
+/** What a reader gets of a value that readers share. `clone`: a copy of its own, that it may change. */
+export function give({ value, copies }: FrozenValue, clone: boolean): unknown {
+  if (clone) return cloneDeep(value);
+  return copies ? copyOut(value) : value;
+}
+
 interface Freezing {
   copies: boolean;
   depth: number;

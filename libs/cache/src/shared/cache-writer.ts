@@ -30,13 +30,13 @@ export class CacheWriter {
     clock?.catch(() => 'told to who waits for it');
     if (!ready || clock) return this.set([[name, value]], entry);
     if (tagged) core.reader.meetTags();
-    const header = newHeader(scope, entry, value, core.shared.now(), entry.tags, core.tags.stamp);
     const writing = scope.format.write(name, value);
     if (writing instanceof Promise) return this.set([[name, value]], entry);
+    const header = newHeader(scope, entry, value, core.shared.now(), entry.tags, core.tags.stamp, writing.format);
     core.order.overtake(name);
     core.forgetOne(name);
     core.recent?.note([name]);
-    return this.#set(name, { body: writing.body, header: { ...header, format: writing.format } }, entry);
+    return this.#set(name, { body: writing.body, header }, entry);
   }
 
   async set(values: readonly (readonly [name: string, value: unknown])[], entry: ResolvedEntryOptions): Promise<void> {
@@ -90,7 +90,8 @@ export class CacheWriter {
     core.order.overtake(name);
     core.forgetOne(name);
     core.recent?.note([name]);
-    const stored = { body, header: { ...header, ...this.scope.versions.stamp(core.shared.now()) } };
+    const now = core.shared.now();
+    const stored = { body, header: { ...header, version: this.scope.versions.next(now), writtenAt: now } };
     if (!claim) return this.#set(name, stored, entry, reach);
     if (!(await this.#replace(name, stored, claim))) await this.remove([name], 'delete', entry);
   }
@@ -206,7 +207,13 @@ export class CacheWriter {
     }
     core.noteSent(name);
     try {
-      await core.shared.run((driver) => driver.set(name, stored)).finally(() => this.#supersede(name, fence));
+      try {
+        await core.shared.run((driver) => driver.set(name, stored));
+      } finally {
+        // Reads that began while it was on its way may have read what it replaced.
+        core.loader.forget(name);
+        if (fence) core.local!.supersede(fence);
+      }
       scope.counters.add('sets');
       if (fence) await this.#keep(fence, stored, true);
     } catch (error) {
@@ -218,12 +225,6 @@ export class CacheWriter {
     } finally {
       if (fence) core.local!.lift(fence);
     }
-  }
-
-  /** Reads that began while a value was on its way may have read what it replaced. */
-  #supersede(name: string, fence: Fence | undefined): void {
-    this.core.loader.forget(name);
-    if (fence) this.core.local!.supersede(fence);
   }
 
   /** @returns false when somebody else has written or removed the key, or Redis cannot tell */

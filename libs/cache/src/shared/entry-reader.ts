@@ -1,5 +1,5 @@
 import type { EntryHeader } from '../drivers/entry-text.js';
-import type { StoredEntry, StoredValue } from '../drivers/cache-driver.js';
+import type { ReadEntry, StoredEntry, StoredValue } from '../drivers/cache-driver.js';
 import { freezeDeep } from '../local/frozen.js';
 import type { Fence, LocalTier } from '../local/local-tier.js';
 import { Slot } from '../local/slot.js';
@@ -27,8 +27,9 @@ export type Found =
  * was not yet sent when they came: what a caller gets is never older than its call.
  */
 export class EntryReader {
-  readonly #reads = new Map<string, Promise<Found>>();
-  readonly #clear = (): void => this.#reads.clear();
+  #reads = new Map<string, Promise<Found>>();
+  // A new one: clear() links the table of a Map to its next, and one such table that has grown old keeps all of them alive.
+  readonly #clear = (): void => void (this.#reads = new Map());
   #usesTags = false;
 
   constructor(
@@ -37,9 +38,16 @@ export class EntryReader {
     private readonly local: LocalTier | undefined,
   ) {}
 
-  /** @param own whether nobody else gets the value, so that it need not be frozen */
-  read(scope: Scope, name: string, own = false): Promise<Found> {
-    return this.#reads.get(name) ?? this.#readOne(scope, name, own && this.local === undefined);
+  read(scope: Scope, name: string): Promise<Found> {
+    return this.#reads.get(name) ?? this.#readOne(scope, name);
+  }
+
+  /** The same for a caller who does not share the value: where nothing is held in process, it need not be frozen. */
+  async readOwn(scope: Scope, name: string): Promise<Found> {
+    if (this.local || this.#reads.has(name)) return this.read(scope, name);
+    const withTags = this.#usesTags;
+    const found = this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, 'own');
+    return found instanceof Promise ? await found : found;
   }
 
   /** Reads many in one command; `read` in the same turn of the event loop takes them from there. */
@@ -54,7 +62,7 @@ export class EntryReader {
   }
 
   forgetAll(): void {
-    this.#reads.clear();
+    this.#clear();
   }
 
   /** From now on the state of the tags is read along with each entry. */
@@ -70,17 +78,25 @@ export class EntryReader {
     return this.tags.isValid(header.stamp, header.tags);
   }
 
-  async #readOne(scope: Scope, name: string, own: boolean): Promise<Found> {
+  async #readOne(scope: Scope, name: string): Promise<Found> {
     const withTags = this.#usesTags;
     const fence = this.local?.fence(name);
     try {
-      const { stored, tagState } = await this.shared.run((driver) => driver.readOne(name, withTags));
-      if (withTags) this.tags.observe(tagState);
-      const found = this.#judge(scope, name, stored, withTags, own ? 'own' : fence);
-      return found instanceof Promise ? await found : found;
+      return await this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, fence);
     } finally {
       if (fence) this.local!.lift(fence);
     }
+  }
+
+  #take(
+    scope: Scope,
+    name: string,
+    { stored, tagState }: ReadEntry,
+    withTags: boolean,
+    keep: Fence | 'own' | undefined,
+  ): Found | Promise<Found> {
+    if (withTags) this.tags.observe(tagState);
+    return this.#judge(scope, name, stored, withTags, keep);
   }
 
   #readSeveral(scope: Scope, names: readonly string[]): void {

@@ -1,5 +1,5 @@
 import { RedisUnreachableError } from '@nuthatch/redis';
-import type { CacheDriver } from '../drivers/cache-driver.js';
+import type { CacheDriver, ReadEntry } from '../drivers/cache-driver.js';
 import type { Journal } from '../outage/journal.js';
 
 /** Redis, behind the journal: nothing is asked of it before it has been told what it has missed. */
@@ -15,6 +15,12 @@ export class SharedTier {
   /** @throws what the driver does */
   run<R>(operation: (driver: CacheDriver) => Promise<R>): Promise<R> {
     return this.journal.pending ? this.#afterReplay(operation) : operation(this.driver);
+  }
+
+  /** What stands under one key; see the driver. */
+  readOne(key: string, withTags: boolean): Promise<ReadEntry> {
+    if (!this.journal.pending) return this.driver.readOne(key, withTags);
+    return this.#afterReplay((driver) => driver.readOne(key, withTags));
   }
 
   /** The time of the store. */

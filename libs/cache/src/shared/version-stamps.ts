@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { EntryHeader } from '../drivers/entry-text.js';
 
 /** Makes versions of entries, each unlike that of any other write by any process. */
 export class VersionStamps {
@@ -8,7 +7,7 @@ export class VersionStamps {
   #count = 0;
 
   /** @param now when the value is written, in milliseconds of the store's clock */
-  stamp(now: number): Pick<EntryHeader, 'version' | 'writtenAt'> {
-    return { version: `${now}-${this.#own}${(++this.#count).toString(36)}`, writtenAt: now };
+  next(now: number): string {
+    return `${now}-${this.#own}${(++this.#count).toString(36)}`;
   }
 }

@@ -1,10 +1,9 @@
 import type { ResolvedEntryOptions } from '../cache.options.js';
 import { cacheKeyText, type CacheKey } from '../keys/cache-key.js';
 import type { CacheCore } from '../cache-core.js';
-import type { Shared } from '../load/cache-loader.js';
 import type { LoadContext } from '../load/load-context.js';
 import type { LoadRequest } from '../load/load-runner.js';
-import { cloneDeep, copyOut } from '../local/frozen.js';
+import { give } from '../local/frozen.js';
 import type { Scope } from '../scope.js';
 
 /** @param turn undefined for a load that nobody waits for */
@@ -64,7 +63,7 @@ export class TurnReads {
     if (slot && core.local!.fresh(slot, now)) {
       scope.counters.localHit();
       core.loader.refreshSlot(this.#request(slot.name, load, undefined), slot, now);
-      return this.#give(slot);
+      return give(slot, this.entry.clone);
     }
     const name = scope.prefix + text;
     const turn = (this.#turn ??= this.#begin());
@@ -72,7 +71,8 @@ export class TurnReads {
     // Each caller goes on for itself, so that a loader that asks is still known as the one who asks.
     await turn.over;
     try {
-      return this.#give(await core.loader.load(this.#request(name, load, turn), () => turn.noteRead(name)));
+      const found = await core.loader.load(this.#request(name, load, turn), () => turn.noteRead(name));
+      return give(found, this.entry.clone);
     } finally {
       turn.noteRead(name);
     }
@@ -87,10 +87,5 @@ export class TurnReads {
 
   #request(name: string, load: TurnLoad, turn: Turn | undefined): LoadRequest {
     return { scope: this.scope, name, load: (context) => load(context, turn), entry: this.entry };
-  }
-
-  #give({ value, copies }: Shared): unknown {
-    if (this.entry.clone) return cloneDeep(value);
-    return copies ? copyOut(value) : value;
   }
 }

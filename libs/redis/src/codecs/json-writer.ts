@@ -5,6 +5,7 @@ import { encodeInstance } from './json-type-calls.js';
 import type { JsonTypeRegistry } from './json-type-registry.js';
 
 const MAX_DEPTH = 200;
+const DOLLAR = 36;
 
 type Registry = JsonTypeRegistry | undefined;
 
@@ -13,7 +14,30 @@ type Registry = JsonTypeRegistry | undefined;
  *
  * @throws CodecError that names the path of what cannot be carried
  */
-export function toJson(value: unknown, registry: Registry, path = '$', depth = 0): unknown {
+export function toJson(value: unknown, registry: Registry): unknown {
+  return isPlainJson(value, 0) ? value : tagged(value, registry, '$', 0);
+}
+
+/** Whether JSON carries all of it as it is. Most values are so, and need no paths for errors: half the price of the rest. */
+function isPlainJson(value: unknown, depth: number): boolean {
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return true;
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
+  if (typeof value !== 'object' || depth > MAX_DEPTH) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === Array.prototype) {
+    const list = value as unknown[];
+    for (let index = 0; index < list.length; index++) if (!isPlainJson(list[index], depth + 1)) return false;
+    return true;
+  }
+  if (prototype !== Object.prototype) return false;
+  for (const key in value) {
+    const part = (value as Record<string, unknown>)[key];
+    if (key.charCodeAt(0) === DOLLAR || (part !== undefined && !isPlainJson(part, depth + 1))) return false;
+  }
+  return true;
+}
+
+function tagged(value: unknown, registry: Registry, path: string, depth: number): unknown {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -40,7 +64,7 @@ function objectToJson(value: object, registry: Registry, path: string, depth: nu
     const type = registry.of(prototype);
     if (type !== undefined) {
       const data = encodeInstance(type, value, path);
-      return tag(TYPE_PREFIX + type.name, toJson(data, registry, path, depth + 1));
+      return tag(TYPE_PREFIX + type.name, tagged(data, registry, path, depth + 1));
     }
     // Also what extends Map and the like by way of a registered class: it would come back as less than its base.
     if (registry.hasBaseOf(prototype)) throw refusalOfInstance(path, value);
@@ -50,7 +74,7 @@ function objectToJson(value: object, registry: Registry, path: string, depth: nu
   if (types.isDate(value)) return tag('date', Number.isNaN(value.getTime()) ? null : value.toISOString());
   if (types.isMap(value)) {
     const entries = [...value].map(([key, item], index) =>
-      [key, item].map((part) => toJson(part, registry, `${path}[${index}]`, depth + 1)),
+      [key, item].map((part) => tagged(part, registry, `${path}[${index}]`, depth + 1)),
     );
     return tag('map', entries);
   }
@@ -69,7 +93,7 @@ function listToJson(list: readonly unknown[], registry: Registry, path: string, 
   let copy: unknown[] | undefined;
   for (let index = 0; index < list.length; index++) {
     const item = list[index];
-    const json = toJson(item, registry, `${path}[${index}]`, depth + 1);
+    const json = tagged(item, registry, `${path}[${index}]`, depth + 1);
     if (json !== item && !copy) copy = list.slice(0, index);
     copy?.push(json);
   }
@@ -85,7 +109,7 @@ function plainToJson(object: Record<string, unknown>, registry: Registry, path: 
     if (item === undefined) continue;
     present += 1;
     last = key;
-    const json = toJson(item, registry, `${path}.${key}`, depth + 1);
+    const json = tagged(item, registry, `${path}.${key}`, depth + 1);
     if (json === item) continue;
     copy ??= Object.fromEntries(Object.entries(object));
     define(copy, key, json);

@@ -15,6 +15,9 @@ export interface RunOptions {
   readonly reply?: 'text' | 'buffer';
 }
 
+const AS_TEXT = { replyEncoding: 'utf8' } as const;
+const AS_BUFFER = { replyEncoding: null } as const;
+
 /** Sends one command with options of its own. */
 export function runCommand(
   client: Redis | Cluster,
@@ -56,7 +59,10 @@ function send(
   args: readonly CommandArgument[],
   { reply, timeoutMs, idempotent, fromMaster }: RunOptions,
 ): GuardedCommand {
-  const command = new Command(name, [...args], { replyEncoding: reply === 'buffer' ? null : 'utf8' });
+  const options = reply === 'buffer' ? AS_BUFFER : AS_TEXT;
+  // ioredis copies the list before it changes it.
+  const operands = args as CommandArgument[];
+  const command = new Command(name, operands, options);
   const ours = guarded(command);
   if (timeoutMs !== undefined) ours[TIMEOUT] = timeoutMs;
   if (idempotent) ours[IDEMPOTENT] = true;
