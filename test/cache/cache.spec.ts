@@ -275,6 +275,18 @@ describe('two processes on one Redis', () => {
     expect(await cache.get(['user', 42])).toBeUndefined();
   });
 
+  it('a placeholder that somebody has made to last is waited for no longer than one of a process that has died', async () => {
+    const namespace = randomUUID();
+    const { cache, connection } = await openCache(sharedServers().standalone, { namespace });
+    await connection.client.set(`app:cache:${namespace}:lasting`, 'n1;lease=nobody\n');
+
+    const { value, tookMs } = await outcomeOf(cache.getOrSet('lasting', () => 'loaded'));
+
+    expect(value).toBe('loaded');
+    expect(tookMs).toBeLessThan(7_000);
+    expect(await connection.client.get(`app:cache:${namespace}:lasting`)).toMatch(/\n"loaded"$/);
+  });
+
   it('what others have put under a key is a miss, and is replaced', async () => {
     const namespace = randomUUID();
     const { cache, connection } = await openCache(sharedServers().standalone, { namespace });

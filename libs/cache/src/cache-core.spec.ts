@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RedisUnreachableError } from '@nuthatch/redis';
 import type { CacheModuleOptions } from './cache.options.js';
+import type { CacheService } from './cache.service.js';
 import { MemoryCacheDriver } from './drivers/memory.driver.js';
 import { closeCaches, openCache, turn, type OpenCache } from './fixtures/open-cache.js';
 import { StagedDriver } from './fixtures/staged-driver.js';
@@ -42,6 +43,24 @@ describe('What a process holds', () => {
     expect(here.cache.peek('a')).toBeUndefined();
     expect(await here.cache.get('a')).toBe('new');
     expect(here.cache.peek('a')).toBe('new');
+  });
+
+  it('is not taken for current when its key is reported a second time, though it was written here a moment ago', async () => {
+    await here.cache.set('a', 'old');
+    await turn();
+    const comparing = here.driver.holdBefore('headers');
+    await there.cache.set('a', 'new');
+    await comparing.reached;
+
+    expect(here.cache.peek('a')).toBeUndefined();
+    comparing.release();
+
+    const patient = start({}, 'standalone');
+    await turn();
+    await patient.cache.set('b', 'old');
+    expect(patient.cache.peek('b')).toBe('old');
+    await there.cache.set('b', 'new');
+    expect([patient.driver.count('headers'), patient.cache.peek('b')]).toEqual([0, undefined]);
   });
 
   it('is gone when Redis itself has dropped it: expired, evicted, flushed', async () => {
@@ -161,6 +180,76 @@ describe('What a process holds', () => {
 
     expect(here.cache.peek('a')).toBeUndefined();
     expect(await here.cache.get('a')).toBe(1);
+  });
+});
+
+describe('What a process holds of a name that several caches have', () => {
+  const upper = async (value: unknown): Promise<unknown> => String(value).toUpperCase();
+  const others: [string, () => CacheService][] = [
+    ['of another version', () => here.cache.defined('users', undefined, '2', undefined)],
+    ['with a schema', () => here.cache.defined('users', undefined, '', upper)],
+  ];
+
+  it.each(others)('is not served to one %s, nor what that has put in to the others', async (_, open) => {
+    const [plain, other] = [here.cache.namespace('users'), open()];
+    await plain.set('a', 'ada');
+    await other.set('b', 'bob');
+    await turn();
+
+    expect([plain.peek('a'), other.peek('a'), plain.peek('b')]).toEqual(['ada', undefined, undefined]);
+    expect(other.peek('b')).toBe(await other.get('b'));
+    for (let reads = 0; reads < 2; reads++) expect(await other.get('a')).not.toBe('ada');
+    for (let reads = 0; reads < 2; reads++) expect(await plain.get('b')).not.toBe('BOB');
+    expect(await plain.get('a')).toBe('ada');
+  });
+
+  it.each(others)('is held for each of them when it was read or loaded, beside one %s', async (_, open) => {
+    const [plain, other] = [here.cache.namespace('users'), open()];
+    await there.cache.namespace('users').set('a', 'ada');
+    await plain.get('a');
+    await other.getOrSet('b', () => 'bob');
+    await turn();
+
+    expect(plain.peek('a')).toBe('ada');
+    expect(other.peek('b')).toBe(await other.get('b'));
+  });
+
+  it('is read and loaded for each of them when they ask in one moment', async () => {
+    const [plain, other] = [here.cache.namespace('users'), here.cache.defined('users', undefined, '', upper)];
+    await there.cache.namespace('users').set('a', 'ada');
+
+    expect(await Promise.all([plain.getMany(['a']), other.get('a')])).toEqual([new Map([['a', 'ada']]), 'ADA']);
+    const loads = [plain.getOrSet('b', async () => 'bob'), other.getOrSet('b', async () => 'bob')];
+    expect(await Promise.all(loads)).toEqual(['bob', 'BOB']);
+  });
+
+  it.each(others)('is not left in an outage to one %s', async (_, open) => {
+    await here.cache.namespace('users').set('a', 'ada', { grace: '1h' });
+    await turn();
+    const other = open();
+    here.driver.goAway(away);
+
+    expect(await other.get('a')).toBeUndefined();
+    expect(await other.has('a')).toBe(false);
+    expect(String(await other.getOrSet('a', () => 'loaded')).toLowerCase()).toBe('loaded');
+  });
+
+  it.each(others)('is gone for all of them when one removes it', async (_, open) => {
+    const [plain, other] = [here.cache.namespace('users'), open()];
+    await plain.set('a', 'ada');
+    await turn();
+    await other.delete('a');
+
+    expect([plain.peek('a'), await plain.get('a')]).toEqual([undefined, undefined]);
+  });
+
+  it('is shared by those that would make the same of it', async () => {
+    await here.cache.namespace('users').set('a', 'ada');
+    await here.cache.defined('carts', undefined, '2', upper).set('a', 'ada');
+    await turn();
+
+    expect(here.cache.namespace('users', { ttl: '1m' }).peek('a')).toBe('ada');
+    expect(here.cache.defined('carts', undefined, '2', upper).peek('a')).toBe('ADA');
   });
 });
 

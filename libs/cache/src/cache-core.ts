@@ -74,7 +74,7 @@ export class CacheCore implements OnModuleInit, OnApplicationBootstrap, BeforeAp
     this.tags = new TagMirror(driver);
     this.#echoes = new EchoCheck(driver, (slot) => this.local?.drop(slot), embedded ? 0 : ECHO_BATCH_MS);
     this.local = local ? new LocalTier(local, this.tags, (slot) => this.#echoes.add(slot)) : undefined;
-    this.reader = new EntryReader(this.shared, this.tags, this.local);
+    this.reader = new EntryReader(this.shared, this.tags, this.local, this.trouble);
     this.#wakeUps = new WakeUps(() => this.#borrowFeed());
     this.loader = new CacheLoader(this.shared, this.reader, this.local, this.tags, this.trouble, this.#wakeUps);
     this.format = new ValueFormat(options);
@@ -129,7 +129,7 @@ export class CacheCore implements OnModuleInit, OnApplicationBootstrap, BeforeAp
     const prefix = `${this.root}${namespace}:`;
     let counters = this.#counters.get(namespace);
     if (!counters) this.#counters.set(namespace, (counters = new CacheCounters(this.root, namespace)));
-    const index = this.local?.index(prefix) ?? new Map();
+    const index = this.local?.index(prefix, revision, accept) ?? new Map();
     return { namespace, prefix, format: this.format, counters, index, revision, accept, versions: this.#versions };
   }
 

@@ -46,7 +46,7 @@ export class CacheService {
         this.#scope.counters.localHit();
         return Promise.resolve(give(slot, this.#options.clone) as T);
       }
-      return this.#core.loader.find(this.#scope, this.#name(key), this.#options) as Promise<T | undefined>;
+      return this.#core.reader.find(this.#scope, this.#name(key), this.#options) as Promise<T | undefined>;
     } catch (error) {
       return Promise.reject(error);
     }

@@ -17,3 +17,8 @@ export interface Scope {
   /** Takes a value that was read, or refuses it by throwing. */
   readonly accept: ((value: unknown) => unknown) | undefined;
 }
+
+/** Whether both make the same of an entry, so that what one has read or loaded may be given to the other. */
+export function readAlike(one: Scope, other: Scope): boolean {
+  return one.revision === other.revision && one.accept === other.accept;
+}

@@ -1,6 +1,7 @@
 import { groupBySlot } from '@nuthatch/redis/internal';
 import type { ReadEntry, StoredEntries, StoredEntry, TagState } from './cache-driver.js';
 import { readEntry, readHeaderStart, type EntryHeader } from './entry-text.js';
+import { ReadBatch } from './read-batch.js';
 import { isWrongType, orNothing, type RedisCalls } from './redis-calls.js';
 import type { RedisTags } from './redis-tags.js';
 
@@ -8,9 +9,14 @@ type Text = string | Buffer | null;
 
 // Enough for a header without many tags.
 const HEADER_BYTES = 256;
+const MOST_IN_BATCH = 100;
 
 /** Reads entries, each with one command, also together with the state of the tags. */
 export class RedisReads {
+  #batch: ReadBatch | undefined;
+  /** Commands that have not been answered. */
+  #underWay = 0;
+
   constructor(
     private readonly calls: RedisCalls,
     private readonly tags: RedisTags,
@@ -25,27 +31,17 @@ export class RedisReads {
     return { entries, tagState };
   }
 
-  async one(key: string, withTags: boolean): Promise<ReadEntry> {
-    const { calls, tags } = this;
-    let text: Text;
-    let tagState: TagState | undefined;
-    if (!withTags) {
-      try {
-        text = (await calls.callForValues('get', [key])) as Text;
-      } catch (error) {
-        if (!isWrongType(error)) throw error;
-        text = null;
-      }
-    } else if (calls.clustered) {
-      const [{ stored }, state] = await Promise.all([this.one(key, false), tags.state()]);
-      return { stored, tagState: state };
-    } else {
-      const texts = (await calls.callForValues('mget', [key, tags.key])) as [Text, Text];
-      text = texts[0];
-      tagState = tags.stateOf(texts[1]);
+  /** Reads of one turn of the event loop leave as one command: they would leave together anyway, and so cost a third. */
+  one(key: string, withTags: boolean): Promise<ReadEntry> {
+    if (this.calls.clustered) return this.#alone(key, withTags);
+    // A caller on its own need not wait for others to come.
+    if (this.#underWay === 0 && !this.#batch) return this.#first(key, withTags);
+    if (this.#batch && this.#batch.keys.length >= MOST_IN_BATCH) this.#sendBatch();
+    if (!this.#batch) {
+      this.#batch = new ReadBatch();
+      process.nextTick(this.#sendBatch);
     }
-    const stored = readEntry(text);
-    return { stored: isUnreadBytes(stored) ? await this.bytes(key) : stored, tagState };
+    return this.#batch.add(key, withTags);
   }
 
   headers(keys: readonly string[]): Promise<(EntryHeader | undefined)[]> {
@@ -63,6 +59,58 @@ export class RedisReads {
   /** What was written as bytes has to be read as bytes, also by a process that itself writes text. */
   async bytes(key: string): Promise<StoredEntry> {
     return readEntry((await orNothing(this.calls.callForValues('get', [key], true))) as Buffer | null);
+  }
+
+  async #first(key: string, withTags: boolean): Promise<ReadEntry> {
+    const { calls, tags } = this;
+    this.#underWay += 1;
+    try {
+      if (!withTags) return this.#entry(key, (await calls.callForValues('get', [key])) as Text, undefined);
+      const [text, state] = (await calls.callForValues('mget', [key, tags.key])) as [Text, Text];
+      return this.#entry(key, text, tags.stateOf(state));
+    } catch (error) {
+      // GET says so, MGET does not.
+      if (isWrongType(error)) return { stored: { state: 'absent' }, tagState: undefined };
+      throw error;
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  readonly #sendBatch = (): void => {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch) void this.#perform(batch);
+  };
+
+  async #perform(batch: ReadBatch): Promise<void> {
+    const { calls, tags } = this;
+    const { keys, withTags } = batch;
+    this.#underWay += 1;
+    try {
+      const texts = (await calls.callForValues('mget', withTags ? [...keys, tags.key] : keys)) as Text[];
+      const tagState = withTags ? tags.stateOf(texts[keys.length]!) : undefined;
+      batch.resolve((index) => this.#entry(keys[index]!, texts[index]!, tagState));
+    } catch (error) {
+      batch.reject(error);
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  /** On a Cluster most keys of a turn are of different slots. */
+  async #alone(key: string, withTags: boolean): Promise<ReadEntry> {
+    const reply = orNothing(this.calls.callForValues('get', [key]));
+    if (!withTags) return this.#entry(key, (await reply) as Text, undefined);
+    const [text, tagState] = await Promise.all([reply, this.tags.state()]);
+    return this.#entry(key, text as Text, tagState);
+  }
+
+  #entry(key: string, text: Text, tagState: TagState | undefined): ReadEntry | Promise<ReadEntry> {
+    const stored = readEntry(text);
+    return isUnreadBytes(stored)
+      ? this.bytes(key).then((bytes) => ({ stored: bytes, tagState }))
+      : { stored, tagState };
   }
 
   async #texts(keys: readonly string[], withTags: boolean): Promise<[Text[], TagState | undefined]> {

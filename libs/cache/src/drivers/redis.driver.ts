@@ -29,6 +29,9 @@ export interface RedisCacheDriverOptions {
   readonly coherence: 'tracking' | 'broadcast';
 }
 
+// Of more leases than that nobody waits at a time.
+const MAX_MET = 1_000;
+
 /** Entries as strings in Redis. */
 export class RedisCacheDriver implements CacheDriver {
   readonly #calls: RedisCalls;
@@ -36,6 +39,8 @@ export class RedisCacheDriver implements CacheDriver {
   readonly #tags: RedisTags;
   readonly #clock: ServerClock;
   #setReturnsOld = true;
+  /** The tokens of leases that this process was refused for once. */
+  readonly #met = new Set<string>();
   /** Where the changes that this process makes are announced. */
   #feed: ChangeFeed | undefined;
   readonly #lease = load('lease', 1);
@@ -96,9 +101,7 @@ export class RedisCacheDriver implements CacheDriver {
     let stored = readEntry(reply[0]);
     if (isUnreadBytes(stored)) stored = await this.#reads.bytes(key);
     if (stored.state === 'value') return stored;
-    // A placeholder without an end would be one that somebody has persisted by hand.
-    if (stored.state === 'lease')
-      return { state: 'busy', token: stored.token, forMs: reply[1] < 0 ? leaseMs : reply[1] };
+    if (stored.state === 'lease') return { state: 'busy', token: stored.token, forMs: reply[1] };
     await this.delete([key]);
     return this.lease(key, token, leaseMs, over);
   }
@@ -204,8 +207,19 @@ export class RedisCacheDriver implements CacheDriver {
     }
     if (text === null) return { state: 'granted' };
     const stored = readEntry(text);
-    if (stored.state === 'lease') return { state: 'busy', token: stored.token, forMs: leaseMs };
+    if (stored.state === 'lease') {
+      // Nearly all are over within their first time. Of one that is not the script finds out whether it has an end at all.
+      return this.#meets(stored.token) ? { state: 'busy', token: stored.token, forMs: leaseMs } : undefined;
+    }
     return stored.state === 'value' && !isUnreadBytes(stored) ? stored : undefined;
+  }
+
+  /** @returns whether it is for the first time */
+  #meets(token: string): boolean {
+    if (this.#met.has(token)) return false;
+    this.#met.add(token);
+    if (this.#met.size > MAX_MET) this.#met.delete(this.#met.values().next().value!);
+    return true;
   }
 
   /** Tells the other processes once the change is made, where the server does not do that. */

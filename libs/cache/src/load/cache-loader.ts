@@ -1,21 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import { isSameEntry, type ResolvedEntryOptions } from '../cache.options.js';
+import type { ResolvedEntryOptions } from '../cache.options.js';
 import type { EntryReader, Found, Hit } from '../shared/entry-reader.js';
-import { freezeDeep, give, type FrozenValue } from '../local/frozen.js';
+import { freezeDeep, type FrozenValue } from '../local/frozen.js';
 import type { LocalTier } from '../local/local-tier.js';
 import type { Slot } from '../local/slot.js';
 import { isOutage, type RedisTrouble } from '../outage/redis-trouble.js';
-import type { Scope } from '../scope.js';
+import { readAlike, type Scope } from '../scope.js';
 import type { SharedTier } from '../shared/shared-tier.js';
 import type { TagMirror } from '../tags/tag-mirror.js';
 import { Backoff } from './backoff.js';
-import { LEASE_MS, type Lease } from './lease.js';
+import { LEASE_MS, Leases, type Lease } from './lease.js';
+import { LeaseWaits, noLongerThan, type Woken } from './lease-waits.js';
 import { LoadChain } from './load-chain.js';
 import { LONGEST_MS, LoadRunner, type Loaded, type LoadRequest } from './load-runner.js';
 import { Party } from './party.js';
-import type { Waiter, WakeUps } from './wake-ups.js';
+import type { WakeUps } from './wake-ups.js';
 
 interface Load {
+  readonly scope: Scope;
   readonly result: Promise<Loaded>;
   /** Why it has no lease: that of another process, or Redis is away, or refuses. */
   readonly beside?: string | undefined;
@@ -34,7 +35,7 @@ interface LoadWay {
 type Way =
   | { readonly kind: 'hit'; readonly hit: Hit; readonly fresh: boolean }
   | LoadWay
-  | { readonly kind: 'wait'; readonly woken: Promise<Found | undefined> };
+  | { readonly kind: 'wait'; readonly woken: Woken };
 
 // As long as a load may keep its lease; then a caller loads for itself.
 const WAIT_MS = 65_000;
@@ -48,10 +49,9 @@ const ATTEMPTS = 8;
  * read of its own, that the lease of that load still stands; so what was deleted before the call is not served to it.
  */
 export class CacheLoader {
-  readonly #id = randomUUID();
-  #count = 0;
   /** Which loads wait for which. */
   readonly chain = new LoadChain();
+  readonly leases: Leases;
   readonly #runner: LoadRunner;
   readonly #backoff = new Backoff();
   /** Those whose first command is not yet on its way. */
@@ -62,10 +62,8 @@ export class CacheLoader {
   readonly #leased = new Map<string, Load>();
   readonly #refreshes = new Map<string, Load>();
   readonly #unleased = new Map<string, Load>();
-  readonly #waits = new Map<string, Promise<Found | undefined>>();
+  readonly #waits: LeaseWaits;
   readonly #ahead = new Map<string, number>();
-  /** Nobody waits any more for another process: nobody would tell that its load is over. */
-  #closing = false;
 
   constructor(
     private readonly shared: SharedTier,
@@ -73,19 +71,21 @@ export class CacheLoader {
     private readonly local: LocalTier | undefined,
     private readonly tags: TagMirror,
     private readonly trouble: RedisTrouble,
-    private readonly wakeUps: WakeUps,
+    wakeUps: WakeUps,
   ) {
+    this.leases = new Leases(shared, trouble);
+    this.#waits = new LeaseWaits(reader, trouble, wakeUps, (name) => this.#forgetRead(name));
     this.#runner = new LoadRunner(shared, local, tags, this.chain, trouble);
   }
 
   /** @param onRead called once it is known whether there is something to load */
   load(request: LoadRequest, onRead?: () => void): Promise<FrozenValue> {
-    const { name, entry } = request;
+    const { scope, name, entry } = request;
     // Who is inside of a loader has less patience than others, and may not wait for itself.
     const shares = entry.coalesce !== false && !this.chain.inside;
     const others = shares ? this.#parties.get(name) : undefined;
-    const joins = others !== undefined && others.open && isSameEntry(others.entry, entry);
-    const party = joins ? others : new Party(entry);
+    const joins = others !== undefined && others.suits(scope, entry);
+    const party = joins ? others : new Party(scope, entry);
     if (onRead) party.tell(onRead);
     if (joins) {
       party.join();
@@ -96,26 +96,6 @@ export class CacheLoader {
       this.#parties.set(name, party);
     }
     return (party.result = this.#load(request, party));
-  }
-
-  /** Looks for a value that is fresh, without loading; in an outage, for what is left. */
-  async find(scope: Scope, name: string, entry: ResolvedEntryOptions): Promise<unknown> {
-    try {
-      const found = await this.reader.readOwn(scope, name);
-      if (found.state !== 'fresh') {
-        scope.counters.add('misses');
-        return undefined;
-      }
-      scope.counters.add('sharedHits');
-      return give(found.hit, entry.clone);
-    } catch (error) {
-      if (entry.onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
-      scope.counters.add('outages');
-      const remains = isOutage(error) ? this.local?.remains(name) : undefined;
-      if (!remains) return undefined;
-      scope.counters.add('staleServes');
-      return give(remains, entry.clone);
-    }
   }
 
   /** A hit in process whose end is near is loaded anew in the background. */
@@ -133,40 +113,9 @@ export class CacheLoader {
   /** Loads anew, whatever there is. */
   async refresh(request: LoadRequest): Promise<FrozenValue> {
     await this.#knowTags();
-    const lease = await this.takeOver(request.name);
+    const lease = await this.leases.takeOver(request.name);
     if (!lease) return this.#runner.run(request, undefined, undefined);
     return this.#loadLeased(request, lease, {}).load.result;
-  }
-
-  /**
-   * The right to replace what is there, whatever it is, as long as nobody else does; a load that is under way is voided.
-   * Undefined while Redis is away.
-   */
-  async takeOver(name: string): Promise<Lease | undefined> {
-    const token = this.#newToken();
-    try {
-      return await this.shared.run(async (driver) => {
-        for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-          const [header] = await driver.headers([name]);
-          if (header && header.version !== '') return { token, kind: 'refresh', version: header.version };
-          const { state } = await driver.lease(name, token, LEASE_MS, header?.version);
-          if (state === 'granted') return { token, kind: 'placeholder', version: undefined };
-          if (state === 'busy') await driver.delete([name]);
-        }
-        return undefined;
-      });
-    } catch (error) {
-      if (!this.trouble.isCause(error)) throw error;
-      return undefined;
-    }
-  }
-
-  async giveBack(name: string, { token, kind }: Lease): Promise<void> {
-    try {
-      await this.shared.run((driver) => driver.abandon(name, token, kind));
-    } catch (error) {
-      if (!this.trouble.isCause(error)) throw error;
-    }
   }
 
   /** Whoever asks from now on does not get the result of what is under way. */
@@ -184,7 +133,7 @@ export class CacheLoader {
 
   /** Tells running loaders to stop, and waits for what they leave behind, for at most `ms`. */
   async drain(ms: number): Promise<void> {
-    this.#closing = true;
+    this.#waits.closed = true;
     this.#runner.abort();
     const running = [...this.#leased.values(), ...this.#refreshes.values()].map(({ result }) => result);
     let timer: NodeJS.Timeout | undefined;
@@ -204,7 +153,7 @@ export class CacheLoader {
     let waited = false;
     let seen: Found | undefined;
     for (let attempt = 1; ; attempt++) {
-      const alone = this.#closing || performance.now() >= giveUpAt || attempt > ATTEMPTS;
+      const alone = this.#waits.closed || performance.now() >= giveUpAt || attempt > ATTEMPTS;
       const way = await this.#look(request, party, alone, 1, seen);
       seen = undefined;
       party.open = false;
@@ -217,7 +166,9 @@ export class CacheLoader {
       if (way.kind === 'wait') {
         if (!waited) scope.counters.add('coalesced', party.size);
         waited = true;
-        seen = await this.#waitUntil(giveUpAt, this.chain.waiting(name, way.woken));
+        const woken = this.chain.waiting(name, way.woken);
+        // Who is inside of a loader may have to give up sooner than the others.
+        seen = await (this.chain.inside ? noLongerThan(giveUpAt, woken) : woken);
         attempt -= 1;
         continue;
       }
@@ -251,20 +202,21 @@ export class CacheLoader {
       if (entry.onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
       scope.counters.add('outages');
       if (!isOutage(error)) return this.#loadUnleased(request, caller, 'refused', stale);
-      const hit = this.local?.remains(name);
+      const hit = this.local?.remains(name, scope.index);
       return hit ? { kind: 'hit', hit, fresh: false } : this.#loadUnleased(request, caller, 'away', stale);
     }
   }
 
   async #lease(request: LoadRequest, found: Found, caller: object, alone: boolean, looks: number): Promise<Way> {
     const { name, entry } = request;
-    const own = found.state === 'lease' ? this.#leased.get(found.token) : undefined;
+    const own = found.state === 'lease' ? this.#leasedBy(found.token, request.scope) : undefined;
     if (own && entry.coalesce !== false) return { kind: 'load', load: own, first: own };
-    const waiting = found.state === 'lease' && !alone && entry.coalesce === 'cluster' && this.#waits.get(found.token);
+    const waiting =
+      found.state === 'lease' && !alone && entry.coalesce === 'cluster' && this.#waits.underWay(found.token);
     if (waiting) return { kind: 'wait', woken: waiting };
     // Before the question, so that a change right after the answer is not missed.
-    let waiter = entry.coalesce === 'cluster' && !alone ? this.wakeUps.waiter(name) : undefined;
-    const token = this.#newToken();
+    let waiter = entry.coalesce === 'cluster' && !alone ? this.#waits.waiter(name) : undefined;
+    const token = this.leases.newToken();
     const over = found.state === 'absent' ? found.over : undefined;
     try {
       const [reply] = await Promise.all([
@@ -278,10 +230,10 @@ export class CacheLoader {
         this.reader.forget(name);
         return await this.#look(request, caller, alone, looks + 1);
       }
-      const same = this.#leased.get(reply.token);
+      const same = this.#leasedBy(reply.token, request.scope);
       if (same && entry.coalesce !== false) return { kind: 'load', load: same, first: same };
       if (!waiter) return this.#loadUnleased(request, caller, reply.token);
-      const woken = this.#waitFor(request, reply.token, waiter, reply.forMs);
+      const woken = this.#waits.wait(request, reply.token, waiter, reply.forMs);
       waiter = undefined;
       return { kind: 'wait', woken };
     } finally {
@@ -299,62 +251,20 @@ export class CacheLoader {
     }
   }
 
-  #waitFor(request: LoadRequest, token: string, waiter: Waiter, forMs: number): Promise<Found | undefined> {
-    const waiting = this.#waits.get(token);
-    if (waiting) {
-      waiter.cancel();
-      return waiting;
-    }
-    const woken = this.#untilOver(request, token, waiter, forMs).finally(() => {
-      waiter.cancel();
-      this.#waits.delete(token);
-    });
-    this.#waits.set(token, woken);
-    return woken;
-  }
-
-  /** Who is inside of a loader may have to give up sooner than the others. */
-  async #waitUntil<T>(giveUpAt: number, woken: Promise<T>): Promise<T | undefined> {
-    if (!this.chain.inside) return woken;
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, giveUpAt - performance.now()), undefined);
-    });
-    try {
-      return await Promise.race([woken, patience]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /**
-   * The lease itself is a change of the key, and so is each time that it is prolonged: neither ends the wait. Resolves to
-   * what stands there then; undefined when that is not known.
-   */
-  async #untilOver(request: LoadRequest, token: string, waiter: Waiter, forMs: number): Promise<Found | undefined> {
-    const { scope, name, entry } = request;
-    const endsAt = performance.now() + forMs;
-    for (let left = forMs; left > 0 && !this.#closing; left = endsAt - performance.now()) {
-      await waiter.wait(left);
-      this.#forgetRead(name);
-      try {
-        const found = await this.reader.read(scope, name);
-        if (found.state !== 'lease' || found.token !== token) return found;
-      } catch (error) {
-        if (entry.onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
-        return undefined;
-      }
-    }
-    return undefined;
+  /** The load of this process under that lease, if what it gives is also for that scope. */
+  #leasedBy(token: string, scope: Scope): Load | undefined {
+    const load = this.#leased.get(token);
+    return load && readAlike(load.scope, scope) ? load : undefined;
   }
 
   async #refreshStale(request: LoadRequest, stale: Hit, caller: object): Promise<Way> {
     const { name } = request;
     const { version } = stale.header;
     const running = this.#refreshes.get(name);
-    if (running?.version === version) return { kind: 'load', load: running, stale, first: running };
+    if (running?.version === version && readAlike(running.scope, request.scope))
+      return { kind: 'load', load: running, stale, first: running };
     if (this.#backoff.pauses(name)) return { kind: 'hit', hit: stale, fresh: false };
-    const token = this.#newToken();
+    const token = this.leases.newToken();
     const [granted] = await Promise.all([
       this.shared.run((driver) => driver.leaseRefresh(name, token, LEASE_MS)),
       this.#knowTags(),
@@ -370,7 +280,7 @@ export class CacheLoader {
       this.#forgetRead(name);
       if (this.#refreshes.get(name) === load) this.#refreshes.delete(name);
     });
-    const load: Load = { result: this.#noted(name, result), version: lease.version };
+    const load: Load = { scope: request.scope, result: this.#noted(name, result), version: lease.version };
     if (lease.kind === 'placeholder') this.#leased.set(lease.token, load);
     else this.#refreshes.set(name, load);
     return { kind: 'load', load, stale, first: caller };
@@ -380,12 +290,13 @@ export class CacheLoader {
   #loadUnleased(request: LoadRequest, caller: object, beside: string, stale?: Hit): Way {
     const { name, entry } = request;
     const running = entry.coalesce === false ? undefined : this.#unleased.get(name);
-    if (running?.beside === beside) return { kind: 'load', load: running, stale, first: running };
+    if (running?.beside === beside && readAlike(running.scope, request.scope))
+      return { kind: 'load', load: running, stale, first: running };
     const result = this.#runner.run(request, beside === 'away' ? beside : undefined, stale).finally(() => {
       if (this.#unleased.get(name) === load) this.#unleased.delete(name);
       this.#forgetRead(name);
     });
-    const load: Load = { result: this.#noted(name, result), beside };
+    const load: Load = { scope: request.scope, result: this.#noted(name, result), beside };
     if (entry.coalesce !== false) this.#unleased.set(name, load);
     return { kind: 'load', load, stale, first: caller };
   }
@@ -458,10 +369,5 @@ export class CacheLoader {
   /** What was read for one caller, for several. */
   #frozen(hit: Hit): Hit {
     return this.local ? hit : { ...hit, copies: freezeDeep(hit.value).copies };
-  }
-
-  /** With a count: a UUID for each would cost more than the rest of a hit in process. */
-  #newToken(): string {
-    return `${this.#id}:${++this.#count}`;
   }
 }

@@ -162,7 +162,7 @@ export class LoadRunner {
     const slot = new Slot(fence.name, text, hit.value, hit.copies, header, own, performance.now(), 0);
     // What Redis does not have it cannot report a deletion of either: this is for the outage only.
     if (!own) slot.suspect = true;
-    this.local!.put(fence, slot, body.length);
+    this.local!.put(fence, slot, body.length, scope.index);
   }
 
   async #giveUp(name: string, lease: Lease | undefined, outcome: Loaded): Promise<Loaded> {

@@ -1,4 +1,5 @@
-import type { ResolvedEntryOptions } from '../cache.options.js';
+import { isSameEntry, type ResolvedEntryOptions } from '../cache.options.js';
+import { readAlike, type Scope } from '../scope.js';
 import type { FrozenValue } from '../local/frozen.js';
 
 /** Callers who came in one turn of the event loop and want the same: the first looks for all. */
@@ -10,10 +11,18 @@ export class Party {
   #size = 1;
   #listeners: (() => void)[] | undefined;
 
-  constructor(readonly entry: ResolvedEntryOptions) {}
+  constructor(
+    readonly scope: Scope,
+    readonly entry: ResolvedEntryOptions,
+  ) {}
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether somebody else would get the same. */
+  suits(scope: Scope, entry: ResolvedEntryOptions): boolean {
+    return this.open && readAlike(this.scope, scope) && isSameEntry(this.entry, entry);
   }
 
   join(): void {

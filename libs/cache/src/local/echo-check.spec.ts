@@ -50,6 +50,16 @@ describe('An entry whose key was reported as changed', () => {
     expect(dropped).toEqual([]);
   });
 
+  it('is then waiting for no echo any more: whatever is reported from now on is of somebody else', async () => {
+    stored.set('a', 'mine');
+    const slots = [1, 3].map((reports) => Object.assign(suspect('a'), { reports }));
+    const echoes = check(0);
+    slots.forEach((slot) => echoes.add(slot));
+    await settled();
+
+    expect(slots.map(({ reports }) => reports)).toEqual([1, 1]);
+  });
+
   it.each([
     ['another', 'theirs'],
     ['none', undefined],

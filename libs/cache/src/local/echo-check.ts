@@ -42,8 +42,11 @@ export class EchoCheck {
     try {
       const headers = await this.store.headers(slots.map(({ name }) => name));
       slots.forEach((slot, index) => {
-        if (headers[index]?.version === slot.header.version) slot.suspect = false;
-        else this.drop(slot);
+        if (headers[index]?.version === slot.header.version) {
+          slot.suspect = false;
+          // The echo counts as heard: what is reported from now on is of somebody else, and compared again if it is not.
+          slot.reports = 1;
+        } else this.drop(slot);
         slot.comparing = false;
       });
     } catch {

@@ -54,7 +54,7 @@ function slotOf(text: string, value: unknown, { own = false, ageMs = 0, ...heade
 
 function put(text: string, value: unknown, options?: SlotOptions, length = 10): Slot {
   const slot = slotOf(text, value, options);
-  local.put(local.fence(slot.name), slot, length);
+  local.put(local.fence(slot.name), slot, length, index);
   return slot;
 }
 
@@ -83,9 +83,9 @@ describe('An entry in process', () => {
     put('a', 'value', { ttlMs: 1_000, graceMs: 500 });
 
     jest.advanceTimersByTime(1_499);
-    expect(local.remains(`${PREFIX}a`)?.value).toBe('value');
+    expect(local.remains(`${PREFIX}a`, index)?.value).toBe('value');
     jest.advanceTimersByTime(1);
-    expect(local.remains(`${PREFIX}a`)).toBeUndefined();
+    expect(local.remains(`${PREFIX}a`, index)).toBeUndefined();
   });
 
   it('is not served while changes may go unseen', () => {
@@ -94,7 +94,7 @@ describe('An entry in process', () => {
     local.trusted = false;
     expect(served('a')).toBeUndefined();
     expect(servedAtOnce('a')).toBeUndefined();
-    expect(local.remains(`${PREFIX}a`)?.value).toBe('value');
+    expect(local.remains(`${PREFIX}a`, index)?.value).toBe('value');
     local.trusted = true;
 
     expect(served('a')).toBe('value');
@@ -130,6 +130,31 @@ describe('An entry in process', () => {
     expect(index.get('a')?.value).toBe('mine');
   });
 
+  it('is kept apart from those of another revision or another schema of the same namespace', () => {
+    const accept = (value: unknown): unknown => value;
+    const others = [local.index(PREFIX, '2'), local.index(PREFIX, '', accept), local.index(PREFIX, '2', accept)];
+    const slot = slotOf('a', 'mine');
+    local.put(local.fence(slot.name), slot, 10, index);
+
+    expect(served('a')).toBe('mine');
+    expect(others.map((other) => other.size)).toEqual([0, 0, 0]);
+    expect(others.map((other) => local.remains(slot.name, other))).toEqual([undefined, undefined, undefined]);
+    expect(local.remains(slot.name, index)).toBe(slot);
+    expect(local.index(PREFIX)).toBe(index);
+    expect(local.index(PREFIX, '2', accept)).toBe(others[2]);
+  });
+
+  it('gives way to one that another scope of the namespace brings for its key, and leaves with it', () => {
+    const other = local.index(PREFIX, '2');
+    put('a', 'mine');
+    const slot = slotOf('a', 'theirs', { revision: '2' });
+    local.put(local.fence(slot.name), slot, 10, other);
+
+    expect([index.size, other.get('a')?.value, local.entries]).toEqual([0, 'theirs', 1]);
+    local.changed(`${PREFIX}a`);
+    expect([other.size, local.entries]).toEqual([0, 0]);
+  });
+
   it('that is dropped is the one that is meant, not one that has replaced it', () => {
     const old = put('a', 'old');
     const slot = put('a', 'new');
@@ -151,7 +176,7 @@ describe('What is on its way here', () => {
   ])('is not taken in when its key was meanwhile %s', (_, happens) => {
     const fence = local.fence(`${PREFIX}a`);
     happens();
-    local.put(fence, slotOf('a', 'old'), 10);
+    local.put(fence, slotOf('a', 'old'), 10, index);
 
     expect(index.get('a')).toBeUndefined();
   });
@@ -163,7 +188,7 @@ describe('What is on its way here', () => {
     local.forget(`${PREFIX}b`);
     local.changed(`${PREFIX}b`);
     local.forgetMatching(globPattern(`${PREFIX}b*`));
-    local.put(fence, slotOf('a', 'value'), 10);
+    local.put(fence, slotOf('a', 'value'), 10, index);
 
     expect(served('a')).toBe('value');
   });
@@ -173,37 +198,37 @@ describe('What is on its way here', () => {
     local.forget(`${PREFIX}a`);
     const after = local.fence(`${PREFIX}a`);
 
-    for (const fence of before) local.put(fence, slotOf('a', 'old'), 10);
+    for (const fence of before) local.put(fence, slotOf('a', 'old'), 10, index);
     expect(served('a')).toBeUndefined();
-    local.put(after, slotOf('a', 'new'), 10);
+    local.put(after, slotOf('a', 'new'), 10, index);
     expect(served('a')).toBe('new');
   });
 
   it('does not count any more once it has arrived or was given up', () => {
     const arrived = local.fence(`${PREFIX}a`);
-    local.put(arrived, slotOf('a', 'value'), 10);
+    local.put(arrived, slotOf('a', 'value'), 10, index);
     const givenUp = local.fence(`${PREFIX}b`);
     local.lift(givenUp);
     local.forget(`${PREFIX}a`);
     local.changed(`${PREFIX}b`);
 
     expect(arrived.forgotten).toBe(false);
-    expect(givenUp.changed).toBe(false);
+    expect(givenUp.changes).toBe(0);
   });
 
   it('is superseded by an own write that began later, but not by one that was itself overtaken', () => {
     const read = local.fence(`${PREFIX}a`);
     const write = local.fence(`${PREFIX}a`);
     local.supersede(write);
-    local.put(write, slotOf('a', 'new', { own: true }), 10);
-    local.put(read, slotOf('a', 'old'), 10);
+    local.put(write, slotOf('a', 'new', { own: true }), 10, index);
+    local.put(read, slotOf('a', 'old'), 10, index);
     expect(served('a')).toBe('new');
 
     const overtaken = local.fence(`${PREFIX}a`);
     local.forget(`${PREFIX}a`);
     const newest = local.fence(`${PREFIX}a`);
     local.supersede(overtaken);
-    local.put(newest, slotOf('a', 'newest', { own: true }), 10);
+    local.put(newest, slotOf('a', 'newest', { own: true }), 10, index);
     expect(served('a')).toBe('newest');
   });
 });
@@ -231,7 +256,7 @@ describe('A report of a change', () => {
     const fence = local.fence(`${PREFIX}a`);
     local.changed(`${PREFIX}a`);
     const slot = slotOf('a', 'value', { own: true });
-    local.put(fence, slot, 10);
+    local.put(fence, slot, 10, index);
 
     expect(suspected).toEqual([slot]);
     expect(served('a')).toBeUndefined();
@@ -265,6 +290,38 @@ describe('A report of a change', () => {
     expect(servedAtOnce('a')).toBeUndefined();
   });
 
+  it('leaves nothing to anybody when there is a second: one of the two is of somebody else', () => {
+    put('a', 'value', { own: true });
+    local.changed(`${PREFIX}a`);
+    local.changed(`${PREFIX}a`);
+    expect([servedAtOnce('a'), local.remains(`${PREFIX}a`, index)]).toEqual([undefined, undefined]);
+
+    const fence = local.fence(`${PREFIX}b`);
+    local.changed(`${PREFIX}b`);
+    local.changed(`${PREFIX}b`);
+    local.put(fence, slotOf('b', 'value', { own: true }), 10, index);
+    expect([servedAtOnce('b'), local.remains(`${PREFIX}b`, index)]).toEqual([undefined, undefined]);
+  });
+
+  it('counts together with one that came while the write was on its way', () => {
+    const fence = local.fence(`${PREFIX}a`);
+    local.changed(`${PREFIX}a`);
+    local.put(fence, slotOf('a', 'value', { own: true }), 10, index);
+    expect(servedAtOnce('a')).toBe('value');
+
+    local.changed(`${PREFIX}a`);
+    expect(servedAtOnce('a')).toBeUndefined();
+  });
+
+  it('does not count when it came before the write, nor when it is of another key', () => {
+    local.changed(`${PREFIX}a`);
+    put('a', 'value', { own: true });
+    local.changed(`${PREFIX}b`);
+    local.changed(`${PREFIX}a`);
+
+    expect(servedAtOnce('a')).toBe('value');
+  });
+
   it('leaves nothing to who cannot wait after the end of a suspect, nor of one that was only kept for an outage', () => {
     put('a', 'value', { own: true, ttlMs: 500 });
     local.changed(`${PREFIX}a`);
@@ -274,7 +331,7 @@ describe('A report of a change', () => {
     put('b', 'value').suspect = true;
     expect(served('b')).toBeUndefined();
     expect(servedAtOnce('b')).toBeUndefined();
-    expect(local.remains(`${PREFIX}b`)?.value).toBe('value');
+    expect(local.remains(`${PREFIX}b`, index)?.value).toBe('value');
   });
 });
 
@@ -314,12 +371,12 @@ describe('An entry with tags', () => {
     put('a', 'value', await tagged());
     put('b', 'value', { tags: ['u'], stamp: await store.tagState() });
     tags.markStale();
-    expect(local.remains(`${PREFIX}a`)?.value).toBe('value');
+    expect(local.remains(`${PREFIX}a`, index)?.value).toBe('value');
 
     await tags.invalidate(['t']);
-    expect(local.remains(`${PREFIX}a`)).toBeUndefined();
+    expect(local.remains(`${PREFIX}a`, index)).toBeUndefined();
     local.forgetTagged(['u', 'v']);
-    expect(local.remains(`${PREFIX}b`)).toBeUndefined();
+    expect(local.remains(`${PREFIX}b`, index)).toBeUndefined();
   });
 
   it('is dropped when the bookkeeping is lost', async () => {

@@ -7,16 +7,26 @@ export interface LocalLimits {
   readonly maxBytes: number;
 }
 
-/** The entries of one namespace by the text of their keys, which saves a hit from putting a name together. */
+/** The entries of one scope by the text of their keys, which saves a hit from putting a name together. */
 export type LocalIndex = ReadonlyMap<string, Slot>;
+
+/** What makes of a value that was read the one that is served, or refuses it. */
+type Accept = (value: unknown) => unknown;
+
+/** Scopes of one namespace share what they hold only if they would make the same of it. */
+interface ScopeIndex {
+  readonly revision: string;
+  readonly accept: Accept | undefined;
+  readonly slots: Map<string, Slot>;
+}
 
 /** What may happen to a key while an entry for it is on its way here. */
 export interface Fence {
   readonly name: string;
   /** This process has written or removed the key. */
   forgotten: boolean;
-  /** Somebody has. */
-  changed: boolean;
+  /** How often somebody has, as far as it was reported. */
+  changes: number;
 }
 
 // What an entry costs beside its text: the slot, its places in two maps, the parsed header.
@@ -32,7 +42,7 @@ const OWN_WRITE_MS = 1_000;
  */
 export class LocalTier {
   readonly #slots: LRUCache<string, Slot>;
-  readonly #indexes = new Map<string, Map<string, Slot>>();
+  readonly #indexes = new Map<string, ScopeIndex[]>();
   readonly #fences = new Map<string, Set<Fence>>();
   /** Entries that are good for an outage, and for nothing else. */
   readonly #remains = new Set<Slot>();
@@ -54,8 +64,7 @@ export class LocalTier {
       max: maxEntries,
       maxSize: maxBytes,
       dispose: (slot, _name, reason) => {
-        const index = this.#indexes.get(namespaceOf(slot));
-        if (index?.get(slot.text) === slot) index.delete(slot.text);
+        if (slot.index?.get(slot.text) === slot) slot.index.delete(slot.text);
         if (slot.suspect) this.#remains.delete(slot);
         if (reason === 'evict') this.#evictions += 1;
       },
@@ -75,10 +84,13 @@ export class LocalTier {
   }
 
   /** @param prefix begins the names of a namespace */
-  index(prefix: string): LocalIndex {
-    let index = this.#indexes.get(prefix);
-    if (!index) this.#indexes.set(prefix, (index = new Map<string, Slot>()));
-    return index;
+  index(prefix: string, revision = '', accept?: Accept): LocalIndex {
+    const indexes = this.#indexes.get(prefix) ?? [];
+    const known = indexes.find((index) => index.revision === revision && index.accept === accept);
+    if (known) return known.slots;
+    const slots = new Map<string, Slot>();
+    this.#indexes.set(prefix, [...indexes, { revision, accept, slots }]);
+    return slots;
   }
 
   /** Whether the entry may be served without asking anybody. */
@@ -96,22 +108,27 @@ export class LocalTier {
   /** The same for who cannot wait: it takes the word of this process for what it has written a moment ago. */
   freshAtOnce(slot: Slot, now: number): boolean {
     if (!slot.suspect) return this.fresh(slot, now);
-    if (!slot.own || now - slot.putAt >= OWN_WRITE_MS || now >= slot.freshUntil) return false;
+    if (!slot.own || slot.reports > 1 || now - slot.putAt >= OWN_WRITE_MS || now >= slot.freshUntil) return false;
     if (!this.trusted || now >= this.trustedUntil) return false;
     return slot.header.stamp === undefined || this.#tagsAreValid(slot);
   }
 
-  /** What is left while the shared tier cannot be asked, as long as its grace lasts. */
-  remains(name: string): Slot | undefined {
+  /**
+   * What is left while the shared tier cannot be asked, as long as its grace lasts.
+   *
+   * @param index that of the scope that asks
+   */
+  remains(name: string, index: LocalIndex): Slot | undefined {
     const slot = this.#slots.get(name);
-    if (!slot || performance.now() >= slot.staleUntil) return undefined;
+    if (!slot || slot.reports > 1 || performance.now() >= slot.staleUntil) return undefined;
+    if (slot.index !== index) return undefined;
     const { stamp, tags } = slot.header;
     return stamp === undefined || this.tags.judge(stamp, tags) !== false ? slot : undefined;
   }
 
   /** Marks the time from which on a change of the key matters to who is about to bring an entry for it. */
   fence(name: string): Fence {
-    const fence = { name, forgotten: false, changed: false };
+    const fence = { name, forgotten: false, changes: 0 };
     const fences = this.#fences.get(name);
     if (fences) fences.add(fence);
     else this.#fences.set(name, new Set([fence]));
@@ -124,18 +141,24 @@ export class LocalTier {
     if (fences?.size === 0) this.#fences.delete(fence.name);
   }
 
-  /** Takes an entry in, unless its key has changed since the fence was put up; which is lifted. */
-  put(fence: Fence, slot: Slot, bodyLength: number): void {
+  /**
+   * Takes an entry in, unless its key has changed since the fence was put up; which is lifted.
+   *
+   * @param index that of the scope that brings it
+   */
+  put(fence: Fence, slot: Slot, bodyLength: number, index: LocalIndex): void {
     this.lift(fence);
     // The report of an own write and that of another cannot be told apart, so the entry waits until it is compared.
-    if (fence.forgotten || (fence.changed && !slot.own)) return;
+    if (fence.forgotten || (fence.changes > 0 && !slot.own)) return;
+    slot.index = index as Map<string, Slot>;
     const size = 2 * (bodyLength + slot.name.length) + OVERHEAD_BYTES;
     this.#slots.set(slot.name, slot, { size });
     // One that is larger than all the room there is has not been taken in.
     if (this.#slots.peek(slot.name) !== slot) return;
-    (this.index(namespaceOf(slot)) as Map<string, Slot>).set(slot.text, slot);
+    slot.index.set(slot.text, slot);
     if (slot.suspect) this.#remains.add(slot);
-    if (fence.changed) this.#suspect(slot);
+    slot.reports = fence.changes;
+    if (slot.reports > 0) this.#suspect(slot);
   }
 
   /** The shared tier has been asked: the outage is over, and nobody reports a change of what it does not have. */
@@ -162,9 +185,10 @@ export class LocalTier {
 
   /** The shared tier reports that somebody has written or removed the key, or that it has expired there. */
   changed(name: string): void {
-    this.#fences.get(name)?.forEach((fence) => (fence.changed = true));
+    this.#fences.get(name)?.forEach((fence) => (fence.changes += 1));
     const slot = this.#slots.peek(name);
     if (!slot) return;
+    slot.reports += 1;
     if (slot.own) this.#suspect(slot);
     else this.#slots.delete(name);
   }
@@ -212,8 +236,4 @@ export class LocalTier {
     if (valid === false) this.drop(slot);
     return valid === true;
   }
-}
-
-function namespaceOf(slot: Slot): string {
-  return slot.name.slice(0, slot.name.length - slot.text.length);
 }

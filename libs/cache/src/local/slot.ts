@@ -8,9 +8,13 @@ export class Slot {
   readonly staleUntil: number;
   /** How many load times before its end this process would load it anew: distributed as XFetch wants it. */
   readonly luck = -Math.log(1 - Math.random());
+  /** Where it is found by its text, once it is taken in. */
+  index: Map<string, Slot> | undefined;
   usedAt: number;
   /** The state of the tags that it was last judged by. */
   judgedAt = -1;
+  /** How many changes of its key were reported since its value was on its way: of those of an own write one is its echo. */
+  reports = 0;
   /** Why it cannot be served: it has to be compared with the shared tier first. */
   suspect = false;
   /** Whether that comparison is under way. */

@@ -4,7 +4,7 @@ import type { PatternOptions } from '../keys/cache-pattern.js';
 import { globPattern } from '../drivers/glob.js';
 import type { StoredValue } from '../drivers/cache-driver.js';
 import { keepLease, type Lease } from '../load/lease.js';
-import { newHeader, readBack, storable } from '../load/load-runner.js';
+import { newHeader, readBack, storable, type Loaded } from '../load/load-runner.js';
 import type { Fence } from '../local/local-tier.js';
 import { Slot } from '../local/slot.js';
 import { isErrorReply } from '../outage/redis-trouble.js';
@@ -13,6 +13,13 @@ import { settleAll } from '../load/settle-all.js';
 
 /** Whether Redis has answered: nobody waits twice for one that has not. `timeless`: not once yet, so its time is unknown. */
 type Reach = 'there' | 'away' | 'timeless';
+
+/** A value that may be stored. */
+interface Prepared {
+  readonly stored: StoredValue;
+  /** As it will come back, where that had to be known first. */
+  readonly back?: Pick<Loaded, 'value' | 'copies'> | undefined;
+}
 
 /** Writes and invalidates in both tiers, and notes what Redis cannot be told. */
 export class CacheWriter {
@@ -28,7 +35,7 @@ export class CacheWriter {
     const ready = !core.journal.pending && (!tagged || (core.followsTags && core.tags.current));
     const clock = core.driver.ready();
     clock?.catch(() => 'told to who waits for it');
-    if (!ready || clock) return this.set([[name, value]], entry);
+    if (!ready || clock || scope.accept) return this.set([[name, value]], entry);
     if (tagged) core.reader.meetTags();
     const writing = scope.format.write(name, value);
     if (writing instanceof Promise) return this.set([[name, value]], entry);
@@ -36,7 +43,7 @@ export class CacheWriter {
     core.order.overtake(name);
     core.forgetOne(name);
     core.recent?.note([name]);
-    return this.#set(name, { body: writing.body, header }, entry);
+    return this.#set(name, { stored: { body: writing.body, header } }, entry);
   }
 
   async set(values: readonly (readonly [name: string, value: unknown])[], entry: ResolvedEntryOptions): Promise<void> {
@@ -45,11 +52,11 @@ export class CacheWriter {
     // Without reports nobody knows what has happened meanwhile: then it is as if that had happened before.
     const stamp = core.followsTags && core.tags.current ? core.tags.stamp : undefined;
     const turns = names.map((name) => core.order.enter(name));
-    let entries: StoredValue[];
+    let entries: Prepared[];
     let reach: Reach;
     try {
       reach = await this.#readyFor(entry);
-      entries = await Promise.all(values.map(([name, value]) => this.#stored(name, value, entry, stamp)));
+      entries = await Promise.all(values.map(([name, value]) => this.#prepared(name, value, entry, stamp)));
     } catch (error) {
       // What was there before is stale all the same.
       if (core.trouble.isCause(error)) {
@@ -76,13 +83,13 @@ export class CacheWriter {
     const { core } = this;
     const reach = await this.#readyFor(entry);
     // Found out before anything has happened; and with the state of the tags as it is now.
-    const { header, body } = await this.#stored(name, value, entry);
-    const claim = reach === 'there' ? await core.loader.takeOver(name) : undefined;
+    const { stored: checked, back } = await this.#prepared(name, value, entry);
+    const claim = reach === 'there' ? await core.loader.leases.takeOver(name) : undefined;
     const release = claim && keepLease(core.shared, name, claim);
     try {
       await persist();
     } catch (error) {
-      if (claim) await core.loader.giveBack(name, claim);
+      if (claim) await core.loader.leases.giveBack(name, claim);
       throw error;
     } finally {
       release?.();
@@ -91,9 +98,10 @@ export class CacheWriter {
     core.forgetOne(name);
     core.recent?.note([name]);
     const now = core.shared.now();
-    const stored = { body, header: { ...header, version: this.scope.versions.next(now), writtenAt: now } };
-    if (!claim) return this.#set(name, stored, entry, reach);
-    if (!(await this.#replace(name, stored, claim))) await this.remove([name], 'delete', entry);
+    const header = { ...checked.header, version: this.scope.versions.next(now), writtenAt: now };
+    const prepared = { stored: { body: checked.body, header }, back };
+    if (!claim) return this.#set(name, prepared, entry, reach);
+    if (!(await this.#replace(name, prepared, claim))) await this.remove([name], 'delete', entry);
   }
 
   async has(name: string, { onOutage }: ResolvedEntryOptions): Promise<boolean> {
@@ -105,7 +113,7 @@ export class CacheWriter {
       return await core.reader.tagsAreValid(header, false);
     } catch (error) {
       if (onOutage === 'throw' || !core.trouble.isCause(error)) throw error;
-      return core.local?.remains(name) !== undefined;
+      return core.local?.remains(name, scope.index) !== undefined;
     }
   }
 
@@ -186,11 +194,12 @@ export class CacheWriter {
 
   async #set(
     name: string,
-    stored: StoredValue,
+    prepared: Prepared,
     { onOutage }: ResolvedEntryOptions,
     reach: Reach = 'there',
   ): Promise<void> {
     const { core, scope } = this;
+    const { stored } = prepared;
     const { tags, stamp } = stored.header;
     // Redis cannot be asked, and without its counter nobody could tell later whether the tags were invalidated since.
     if (tags.length > 0 && !stamp) {
@@ -202,7 +211,7 @@ export class CacheWriter {
       // Of two values only the time of Redis tells which is the later one.
       if (reach === 'timeless') core.journal.noteDelete([name]);
       else core.journal.noteSet(name, stored);
-      if (fence) await this.#keep(fence, stored, false);
+      if (fence) await this.#keep(fence, prepared, false);
       return;
     }
     core.noteSent(name);
@@ -215,21 +224,22 @@ export class CacheWriter {
         if (fence) core.local!.supersede(fence);
       }
       scope.counters.add('sets');
-      if (fence) await this.#keep(fence, stored, true);
+      if (fence) await this.#keep(fence, prepared, true);
     } catch (error) {
       core.noteLost(name);
       if (!core.trouble.isCause(error)) throw error;
       await this.#noteFailedSet(name, stored, error, onOutage);
       if (onOutage === 'throw') throw error;
-      if (fence) await this.#keep(fence, stored, false);
+      if (fence) await this.#keep(fence, prepared, false);
     } finally {
       if (fence) core.local!.lift(fence);
     }
   }
 
   /** @returns false when somebody else has written or removed the key, or Redis cannot tell */
-  async #replace(name: string, stored: StoredValue, { token, kind, version }: Lease): Promise<boolean> {
+  async #replace(name: string, prepared: Prepared, { token, kind, version }: Lease): Promise<boolean> {
     const { core, scope } = this;
+    const { stored } = prepared;
     const fence = core.local?.fence(name);
     try {
       const replaced = await core.shared.run((driver) =>
@@ -237,7 +247,7 @@ export class CacheWriter {
       );
       if (!replaced) return false;
       scope.counters.add('sets');
-      if (fence) await this.#keep(fence, stored, true);
+      if (fence) await this.#keep(fence, prepared, true);
       return true;
     } catch (error) {
       if (!core.trouble.isCause(error)) throw error;
@@ -263,23 +273,26 @@ export class CacheWriter {
     else core.journal.noteSet(name, stored);
   }
 
-  async #keep(fence: Fence, stored: StoredValue, shared: boolean): Promise<void> {
+  async #keep(fence: Fence, { stored, back }: Prepared, shared: boolean): Promise<void> {
     const { core, scope } = this;
-    const { value, copies } = await readBack(scope, fence.name, stored);
+    const { value, copies } = back ?? (await readBack(scope, fence.name, stored));
     const text = fence.name.slice(scope.prefix.length);
     const slot = new Slot(fence.name, text, value, copies, stored.header, shared, performance.now(), 0);
     if (!shared) slot.suspect = true;
-    core.local!.put(fence, slot, stored.body.length);
+    core.local!.put(fence, slot, stored.body.length, scope.index);
   }
 
-  async #stored(
+  /** @throws CacheValueError for what cannot be stored, and for what its scope would refuse to read again */
+  async #prepared(
     name: string,
     value: unknown,
     entry: ResolvedEntryOptions,
     stamp = this.core.tags.stamp,
-  ): Promise<StoredValue> {
+  ): Promise<Prepared> {
     const { core, scope } = this;
-    return storable(scope, name, value, newHeader(scope, entry, value, core.shared.now(), entry.tags, stamp));
+    const header = newHeader(scope, entry, value, core.shared.now(), entry.tags, stamp);
+    const stored = await storable(scope, name, value, header);
+    return { stored, back: scope.accept && (await readBack(scope, name, stored)) };
   }
 
   /** Before a value is written, the time of Redis has to be known, and the state of the tags if it has any. */

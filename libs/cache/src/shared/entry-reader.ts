@@ -1,9 +1,11 @@
+import type { ResolvedEntryOptions } from '../cache.options.js';
 import type { EntryHeader } from '../drivers/entry-text.js';
 import type { ReadEntry, StoredEntry, StoredValue } from '../drivers/cache-driver.js';
-import { freezeDeep } from '../local/frozen.js';
+import { freezeDeep, give } from '../local/frozen.js';
 import type { Fence, LocalTier } from '../local/local-tier.js';
 import { Slot } from '../local/slot.js';
-import type { Scope } from '../scope.js';
+import { isOutage, type RedisTrouble } from '../outage/redis-trouble.js';
+import { readAlike, type Scope } from '../scope.js';
 import type { SharedTier } from './shared-tier.js';
 import type { TagMirror } from '../tags/tag-mirror.js';
 import { UnreadableValueError } from '../value/unreadable-value.error.js';
@@ -22,12 +24,17 @@ export type Found =
   | { readonly state: 'lease'; readonly token: string }
   | { readonly state: 'absent'; readonly over?: string | undefined };
 
+interface SharedRead {
+  readonly scope: Scope;
+  readonly found: Promise<Found>;
+}
+
 /**
  * Reads entries of the shared tier, judges them, and brings them to the tier in process. Callers share a read only if it
  * was not yet sent when they came: what a caller gets is never older than its call.
  */
 export class EntryReader {
-  #reads = new Map<string, Promise<Found>>();
+  #reads = new Map<string, SharedRead>();
   // A new one: clear() links the table of a Map to its next, and one such table that has grown old keeps all of them alive.
   readonly #clear = (): void => void (this.#reads = new Map());
   #usesTags = false;
@@ -36,10 +43,11 @@ export class EntryReader {
     private readonly shared: SharedTier,
     private readonly tags: TagMirror,
     private readonly local: LocalTier | undefined,
+    private readonly trouble: RedisTrouble,
   ) {}
 
   read(scope: Scope, name: string): Promise<Found> {
-    return this.#reads.get(name) ?? this.#readOne(scope, name);
+    return this.#sharedRead(scope, name) ?? this.#readOne(scope, name);
   }
 
   /** The same for a caller who does not share the value: where nothing is held in process, it need not be frozen. */
@@ -50,9 +58,32 @@ export class EntryReader {
     return found instanceof Promise ? await found : found;
   }
 
+  /** Looks for a value that is fresh, and belongs to the caller alone; in an outage, for what is left. */
+  async find(scope: Scope, name: string, { onOutage, clone }: ResolvedEntryOptions): Promise<unknown> {
+    const { counters } = scope;
+    try {
+      const withTags = this.#usesTags;
+      // Not by `readOwn`: what is done most does not wait in one function more.
+      const taken =
+        this.local || this.#reads.has(name)
+          ? this.read(scope, name)
+          : this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, 'own');
+      const found = taken instanceof Promise ? await taken : taken;
+      counters.add(found.state === 'fresh' ? 'sharedHits' : 'misses');
+      return found.state === 'fresh' ? give(found.hit, clone) : undefined;
+    } catch (error) {
+      if (onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
+      counters.add('outages');
+      const remains = isOutage(error) ? this.local?.remains(name, scope.index) : undefined;
+      if (!remains) return undefined;
+      counters.add('staleServes');
+      return give(remains, clone);
+    }
+  }
+
   /** Reads many in one command; `read` in the same turn of the event loop takes them from there. */
   readMany(scope: Scope, names: readonly string[]): void {
-    const missing = names.filter((name) => !this.#reads.has(name));
+    const missing = names.filter((name) => !this.#sharedRead(scope, name));
     if (missing.length > 0) this.#readSeveral(scope, missing);
   }
 
@@ -76,6 +107,11 @@ export class EntryReader {
     this.meetTags();
     if (!observed) this.tags.observe(await this.shared.run((driver) => driver.tagState()));
     return this.tags.isValid(header.stamp, header.tags);
+  }
+
+  #sharedRead(scope: Scope, name: string): Promise<Found> | undefined {
+    const read = this.#reads.get(name);
+    return read && readAlike(read.scope, scope) ? read.found : undefined;
   }
 
   async #readOne(scope: Scope, name: string): Promise<Found> {
@@ -115,7 +151,7 @@ export class EntryReader {
         .then((entries) => this.#judge(scope, name, entries[index]!, withTags, fence))
         .finally(() => fence && this.local!.lift(fence));
       found.catch(() => 'told to who reads it, if anybody does');
-      this.#reads.set(name, found);
+      this.#reads.set(name, { scope, found });
     });
   }
 
@@ -200,7 +236,7 @@ export class EntryReader {
     if (keep && keep !== 'own' && header.version !== '') {
       const text = name.slice(scope.prefix.length);
       const slot = new Slot(name, text, hit.value, hit.copies, header, false, performance.now(), ageMs);
-      this.local!.put(keep, slot, body.length);
+      this.local!.put(keep, slot, body.length, scope.index);
     }
     return { state: 'fresh', hit };
   }
