@@ -95,11 +95,21 @@ export class WorkerCommands {
     return this.connection.state;
   }
 
+  /** The ports of the servers that this process takes for the masters. */
+  masters(): number[] {
+    return this.connection.masters().map(({ stream, options }) => stream?.remotePort ?? options.port!);
+  }
+
   /** Resolves when this process holds the key itself, and serves it without asking Redis. */
   async warm(...keys: CacheKey[]): Promise<void> {
     for (const key of keys) {
       while (this.cache.peek(key) === undefined) {
-        if ((await this.cache.get(key)) === undefined) throw new Error(`${String(key)} is not in the cache.`);
+        const { outages } = this.cache.stats();
+        const value = await this.cache.get(key);
+        // One that Redis did not answer in time says nothing of what is there.
+        const answered = this.cache.stats().outages === outages;
+        if (value === undefined && (answered || this.connection.state === 'closed'))
+          throw new Error(`${String(key)} is not in the cache.`);
         await sleep(1);
       }
     }

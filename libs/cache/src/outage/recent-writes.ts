@@ -1,14 +1,14 @@
-/** How long ago a write may be that a failover has lost: far longer than any healthy replica lags behind. */
-const KEPT_MS = 10_000;
-const MAX_NOTES = 10_000;
+/** How long ago a write may be that a failover has lost: a master that is cut off takes writes until it is found out. */
+const KEPT_MS = 60_000;
+const MAX_NOTES = 50_000;
 
 /**
  * What this process has written or invalidated a moment ago. A replica that is promoted may not have heard of it, and
  * would serve what was there before.
  */
 export class RecentWrites {
-  #notes = new Map<string, number>();
-  #tags = new Map<string, number>();
+  readonly #notes = new Map<string, number>();
+  readonly #tags = new Map<string, number>();
 
   note(names: Iterable<string>): void {
     for (const name of names) put(this.#notes, name);
@@ -18,15 +18,18 @@ export class RecentWrites {
     for (const tag of tags) put(this.#tags, tag);
   }
 
+  /** What has to be told once more. That it is told is as recent as it can be: another failover may lose it. */
   take(): { readonly names: string[]; readonly tags: string[] } {
-    const since = performance.now() - KEPT_MS;
-    const taken = [this.#notes, this.#tags].map((notes) =>
-      [...notes].filter(([, at]) => at > since).map(([note]) => note),
-    );
-    this.#notes = new Map();
-    this.#tags = new Map();
-    return { names: taken[0]!, tags: taken[1]! };
+    const [names, tags] = [recent(this.#notes), recent(this.#tags)];
+    this.note(names);
+    this.noteTags(tags);
+    return { names, tags };
   }
+}
+
+function recent(notes: ReadonlyMap<string, number>): string[] {
+  const since = performance.now() - KEPT_MS;
+  return [...notes].filter(([, at]) => at > since).map(([note]) => note);
 }
 
 function put(notes: Map<string, number>, note: string): void {

@@ -159,6 +159,8 @@ export class ServerConnection implements RedisConnection {
       this.#guard.breaker?.succeed();
       this.#status.up();
     });
+    // A node of a Cluster has answered, on a connection that is not watched for that.
+    client.on('refresh', () => this.#guard.breaker?.probeNow());
     client.on('close', () => this.#status.down(this.#reason()));
     client.on('reconnecting', () => context.hold.followReconnect(client));
     // ioredis gives up where it finds no address to connect to: no sentinel answers, or no host name resolves.
