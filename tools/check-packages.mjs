@@ -9,9 +9,13 @@ const root = path.resolve(import.meta.dirname, '..');
 const work = mkdtempSync(path.join(tmpdir(), 'nuthatch-packages-'));
 const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
-const SCRIPTS = readdirSync(path.join(root, 'libs/cache/src'), { recursive: true }).filter((name) =>
-  name.endsWith('.lua'),
-).length;
+/** How many scripts each package has to bring. */
+const SCRIPTS = Object.fromEntries(
+  ['cache', 'rate-limit'].map((lib) => {
+    const files = readdirSync(path.join(root, 'libs', lib, 'src'), { recursive: true });
+    return [lib, files.filter((name) => name.endsWith('.lua')).length];
+  }),
+);
 const ESM = `
 import 'reflect-metadata';
 import { Module } from '@nestjs/common';
@@ -20,24 +24,37 @@ import { RedisModule, RedisConnections } from '@nuthatch/redis';
 import { ServerConnection } from '@nuthatch/redis/internal';
 import { CacheModule, CacheService } from '@nuthatch/cache';
 import { runCacheDriverSuite } from '@nuthatch/cache/testing';
+import { gcra, RateLimiter, RateLimitModule } from '@nuthatch/rate-limit';
+import { runRateLimitDriverSuite } from '@nuthatch/rate-limit/testing';
 class App {}
-Module({ imports: [RedisModule.forRoot(), CacheModule.forRoot()] })(App);
+const limits = RateLimitModule.forRoot({ policies: { one: gcra({ limit: 1, per: '1h' }) } });
+Module({ imports: [RedisModule.forRoot(), CacheModule.forRoot(), limits] })(App);
 const app = await NestFactory.createApplicationContext(App, { logger: false });
 const cache = app.get(CacheService);
 await cache.getOrSet('answer', () => 42);
 const { readdirSync } = await import('node:fs');
-const scripts = readdirSync('node_modules/@nuthatch/cache/dist', { recursive: true }).filter((name) => name.endsWith('.lua'));
+for (const [lib, count] of Object.entries(${JSON.stringify(SCRIPTS)})) {
+  const files = readdirSync('node_modules/@nuthatch/' + lib + '/dist', { recursive: true });
+  const scripts = files.filter((name) => name.endsWith('.lua'));
+  if (scripts.length !== count) throw new Error('scripts of ' + lib + ' are missing, there are only ' + scripts);
+}
+const limiter = app.get(RateLimiter);
+await limiter.consume('one', 'somebody');
+if ((await limiter.consume('one', 'somebody')).allowed) throw new Error('nothing is limited');
 if ((await cache.get('answer')) !== 42 || app.get(RedisConnections).get().mode !== 'embedded') throw new Error('wrong answer');
-if (typeof runCacheDriverSuite !== 'function' || typeof ServerConnection !== 'function') throw new Error('a door is shut');
-if (scripts.length !== ${SCRIPTS}) throw new Error('scripts are missing, there are only ' + scripts);
+for (const door of [runCacheDriverSuite, runRateLimitDriverSuite, ServerConnection]) {
+  if (typeof door !== 'function') throw new Error('a door is shut');
+}
 await app.close();
 console.log('imported from ESM');
 `;
 const COMMON_JS = `
 const { RedisModule, redisOptionsFromEnv } = require('@nuthatch/redis');
 const { CacheModule } = require('@nuthatch/cache');
+const { RateLimitModule, gcra } = require('@nuthatch/rate-limit');
 RedisModule.forRoot(redisOptionsFromEnv({}));
 CacheModule.forRoot();
+RateLimitModule.forRoot({ policies: { one: gcra({ limit: 1, per: '1h' }) } });
 console.log('imported from CommonJS');
 `;
 

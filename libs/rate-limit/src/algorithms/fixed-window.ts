@@ -1,0 +1,23 @@
+import type { FixedWindowRule } from '../drivers/rate-limit-driver.js';
+import type { Evaluation } from './algorithm.js';
+
+export interface FixedWindowState {
+  readonly endsAt: number;
+  readonly count: number;
+}
+
+/** Begins at the first call. A window that would end later than a new one, because the rule was another, ends with that. */
+export function evaluateFixedWindow(
+  { limit, perUs, cost }: FixedWindowRule,
+  state: FixedWindowState | undefined,
+  nowUs: number,
+): Evaluation<FixedWindowState> {
+  const runs = state !== undefined && state.endsAt > nowUs;
+  const endsAt = runs ? Math.min(state.endsAt, nowUs + perUs) : nowUs + perUs;
+  const count = runs ? state.count : 0;
+  const resetUs = endsAt - nowUs;
+  const before = { remaining: Math.max(0, limit - count), resetUs: runs ? resetUs : 0 };
+  const next = count + cost;
+  if (next > limit) return { ok: false, retryUs: resetUs, before, after: undefined };
+  return { ok: true, retryUs: 0, before, after: { remaining: limit - next, resetUs, state: { endsAt, count: next } } };
+}
