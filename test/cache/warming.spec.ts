@@ -43,7 +43,7 @@ async function startInstance(options: InstanceOptions): Promise<Instance> {
   const builder = Test.createTestingModule({
     imports: [
       RedisModule.forRoot({ connections: { default: connection } }),
-      CacheModule.forRoot({ namespace, warming: options.warming ?? { onBoot: false } }),
+      CacheModule.forRoot({ namespace, redisTimeout: '2s', warming: options.warming ?? { onBoot: false } }),
     ],
     providers,
   }).setLogger({ log: note, warn: note, error: note, debug: note });

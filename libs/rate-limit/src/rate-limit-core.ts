@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { BeforeApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
-import type { RateLimitDecision } from './decision.js';
+import type { PolicyState, RateLimitDecision } from './decision.js';
 import { MemoryRateLimitDriver } from './drivers/memory.driver.js';
 import type { Decision, RateLimitDriver, Rule, Verdict } from './drivers/rate-limit-driver.js';
 import type { Instances } from './instances.js';
@@ -50,8 +50,8 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
   ): Promise<RateLimitDecision> {
     try {
       const charges = [{ key, rules }];
-      const decision =
-        how === 'peek' ? await this.driver.peek(charges) : await this.driver.decide(charges, this.#nextOperation());
+      const deciding = how === 'peek' ? this.driver.peek(charges) : this.driver.decide(charges, this.#nextOperation());
+      const decision = await deciding;
       return toDecision(decision, policies, true);
     } catch (error) {
       if (!isOutage(error)) throw error;
@@ -113,19 +113,30 @@ function toDecision(
   policies: readonly ResolvedPolicy[],
   shared: boolean,
 ): RateLimitDecision {
-  const enforced = verdicts.filter((_, index) => !policies[index]!.shadow);
-  const denying = enforced.filter(({ ok }) => !ok);
-  const most = (values: readonly number[]): number => Math.ceil(Math.max(0, ...values) / US_PER_MS);
+  const violated: string[] = [];
+  const states: PolicyState[] = [];
+  let remaining = Number.POSITIVE_INFINITY;
+  let remainingInShadow = Number.POSITIVE_INFINITY;
+  let retryUs = 0;
+  let latestUs = 0;
+  for (const [index, { name, limit, shadow }] of policies.entries()) {
+    const verdict = verdicts[index]!;
+    if (!verdict.ok) violated.push(name);
+    if (shadow) remainingInShadow = Math.min(remainingInShadow, verdict.remaining);
+    else {
+      remaining = Math.min(remaining, verdict.remaining);
+      if (!verdict.ok) retryUs = Math.max(retryUs, verdict.retryUs);
+    }
+    latestUs = Math.max(latestUs, verdict.resetUs);
+    states.push({ name, limit, remaining: verdict.remaining, resetMs: Math.ceil(verdict.resetUs / US_PER_MS) });
+  }
   return {
     allowed,
-    remaining: Math.min(...(enforced.length > 0 ? enforced : verdicts).map(({ remaining }) => remaining)),
-    retryAfterMs: most(denying.map(({ retryUs }) => retryUs)),
-    resetAt: new Date(Math.ceil(nowUs / US_PER_MS) + most(verdicts.map(({ resetUs }) => resetUs))),
-    violated: policies.filter((_, index) => !verdicts[index]!.ok).map(({ name }) => name),
-    policies: policies.map(({ name, limit }, index) => {
-      const { remaining, resetUs } = verdicts[index]!;
-      return { name, limit, remaining, resetMs: Math.ceil(resetUs / US_PER_MS) };
-    }),
+    remaining: Number.isFinite(remaining) ? remaining : remainingInShadow,
+    retryAfterMs: Math.ceil(retryUs / US_PER_MS),
+    resetAt: new Date(Math.ceil(nowUs / US_PER_MS) + Math.ceil(latestUs / US_PER_MS)),
+    violated,
+    policies: states,
     shared,
   };
 }

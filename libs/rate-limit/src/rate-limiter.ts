@@ -1,9 +1,9 @@
 import { parseDuration } from '@nuthatch/redis/internal';
 import type { Duration } from '@nuthatch/redis';
 import type { RateLimitDecision } from './decision.js';
-import type { Rule } from './drivers/rate-limit-driver.js';
-import { RateLimitCallError, RateLimitCostError, RateLimitOptionsError } from './rate-limit.errors.js';
+import { RateLimitCallError, RateLimitOptionsError } from './rate-limit.errors.js';
 import type { RateLimitCore } from './rate-limit-core.js';
+import { PolicySet } from './policies/policy-set.js';
 import { CHECK_POLICY, resolvePolicy, type ResolvedPolicy } from './policies/resolve-policy.js';
 import { subjectKey } from './subject-key.js';
 
@@ -19,14 +19,16 @@ export interface CheckResult {
   readonly resetAt: Date;
 }
 
-const CHECKS_KEPT = 1_000;
+const SETS_KEPT = 1_000;
 // A hundred years: longer ones do not fit into the state of a subject.
 const LONGEST_BLOCK_MS = 3_153_600_000_000;
 
 /** Decides whether calls may go ahead, and counts those that do. */
 export class RateLimiter {
   /** Of `check`, by what they were called with. */
-  readonly #checks = new Map<string, ResolvedPolicy>();
+  readonly #checks = new Map<string, PolicySet>();
+  /** Of the others, by the names of their policies. */
+  readonly #sets = new Map<string, PolicySet>();
 
   /** @internal Made by RateLimitModule. */
   constructor(private readonly core: RateLimitCore) {}
@@ -42,8 +44,8 @@ export class RateLimiter {
     subject: string,
     options: ConsumeOptions = {},
   ): Promise<RateLimitDecision> {
-    const named = this.#named(policies);
-    return this.core.decide(this.#key(subject), named, rulesOf(named, options.cost), 'consume');
+    const set = this.#set(policies);
+    return this.core.decide(this.#key(subject), set.policies, set.rules(options.cost), 'consume');
   }
 
   /** Whether a call would be allowed, and what there is; charges nothing. */
@@ -52,8 +54,8 @@ export class RateLimiter {
     subject: string,
     options: ConsumeOptions = {},
   ): Promise<RateLimitDecision> {
-    const named = this.#named(policies);
-    return this.core.decide(this.#key(subject), named, rulesOf(named, options.cost), 'peek');
+    const set = this.#set(policies);
+    return this.core.decide(this.#key(subject), set.policies, set.rules(options.cost), 'peek');
   }
 
   /**
@@ -62,38 +64,49 @@ export class RateLimiter {
    * @throws RateLimitOptionsError for a wrong limit or length of time
    */
   async check(key: string, limit: number, per: Duration): Promise<CheckResult> {
-    const policy = this.#checkPolicy(limit, per);
-    const decision = await this.core.decide(this.#key(key), [policy], rulesOf([policy], undefined), 'consume');
+    const set = this.#checkSet(limit, per);
+    const decision = await this.core.decide(this.#key(key), set.policies, set.rules(undefined), 'consume');
     const { allowed, remaining, resetAt } = decision;
     return { allowed, remaining, resetAt };
   }
 
   /** Forgets what was taken, and ends blocks. */
   async reset(policies: string | readonly string[], subject: string): Promise<void> {
-    await this.core.reset(this.#key(subject), this.#named(policies));
+    await this.core.reset(this.#key(subject), this.#set(policies).policies);
   }
 
   /** Denies everything under that policy for so long. @throws RangeError for what is no duration, or longer than 36500 days */
   async block(policy: string, subject: string, duration: Duration): Promise<void> {
     const ms = parseDuration(duration, 'duration');
     if (ms > LONGEST_BLOCK_MS) throw new RangeError(`duration is "${duration}". Give "36500d" at most.`);
-    await this.core.block(this.#key(subject), this.#named(policy)[0]!, ms);
+    await this.core.block(this.#key(subject), this.#set(policy).policies[0]!, ms);
   }
 
   /** Ends a block. */
   async unblock(policy: string, subject: string): Promise<void> {
-    await this.core.block(this.#key(subject), this.#named(policy)[0]!, 0);
+    await this.core.block(this.#key(subject), this.#set(policy).policies[0]!, 0);
   }
 
   #key(subject: string): string {
     return subjectKey(this.core.root, subject);
   }
 
-  #named(names: string | readonly string[]): readonly ResolvedPolicy[] {
+  #set(names: string | readonly string[]): PolicySet {
+    if (typeof names !== 'string' && !Array.isArray(names)) {
+      throw new RateLimitCallError(`The policies of a call are of type ${typeof names}. Give a name or a list of names.`);
+    }
+    const text = typeof names === 'string' ? names : names.join('\n');
+    const known = this.#sets.get(text);
+    if (known) return known;
+    const set = new PolicySet(this.#named(typeof names === 'string' ? [names] : [...new Set(names)]));
+    keep(this.#sets, text, set);
+    return set;
+  }
+
+  #named(names: readonly string[]): readonly ResolvedPolicy[] {
     const { policies } = this.core.options;
-    const list = typeof names === 'string' ? [names] : [...new Set(names)];
-    if (list.length === 0) throw new RateLimitCallError('No policy is named. Name at least one of the options.');
-    return list.map((name) => {
+    if (names.length === 0) throw new RateLimitCallError('No policy is named. Name at least one of the options.');
+    return names.map((name) => {
       const policy = policies.get(name);
       if (policy) return policy;
       const known = [...policies.keys()].join(', ');
@@ -103,7 +116,7 @@ export class RateLimiter {
     });
   }
 
-  #checkPolicy(limit: number, per: Duration): ResolvedPolicy {
+  #checkSet(limit: number, per: Duration): PolicySet {
     const text = `${limit}/${per}`;
     const known = this.#checks.get(text);
     if (known) return known;
@@ -111,19 +124,13 @@ export class RateLimiter {
     const { onOutage } = this.core.options;
     const policy = resolvePolicy(CHECK_POLICY, { kind: 'gcra', limit, per }, 'check', onOutage, mistakes);
     if (!policy) throw new RateLimitOptionsError(mistakes);
-    if (this.#checks.size >= CHECKS_KEPT) this.#checks.clear();
-    this.#checks.set(text, policy);
-    return policy;
+    const set = new PolicySet([policy]);
+    keep(this.#checks, text, set);
+    return set;
   }
 }
 
-function rulesOf(policies: readonly ResolvedPolicy[], wanted: number | undefined): Rule[] {
-  return policies.map(({ name, id, shadow, shape, capacity, ...policy }) => {
-    const cost = wanted ?? policy.cost;
-    if (!Number.isSafeInteger(cost) || cost < 1) {
-      throw new RateLimitCallError(`The cost of a call is ${String(cost)}. Give a whole number of 1 or more.`);
-    }
-    if (cost > capacity) throw new RateLimitCostError(name, cost, capacity);
-    return { id, cost, shadow, ...shape } as Rule;
-  });
+function keep(sets: Map<string, PolicySet>, text: string, set: PolicySet): void {
+  if (sets.size >= SETS_KEPT) sets.clear();
+  sets.set(text, set);
 }

@@ -16,6 +16,7 @@ export class RedisRateLimitDriver implements RateLimitDriver {
   readonly #decideSource = readFileSync(DECIDE, 'utf8');
   /** By the number of subjects. */
   readonly #decides = new Map<number, RedisScript>();
+  readonly #ruleArgs = new WeakMap<readonly Rule[], readonly string[]>();
   readonly #reset = RedisScript.load(RESET, { keys: 1 });
 
   /** @param timeoutMs how long a call waits for Redis */
@@ -44,10 +45,7 @@ export class RedisRateLimitDriver implements RateLimitDriver {
     const script = this.#decideFor(charges.length);
     const keys = charges.map(({ key }) => key);
     const args: CommandArgument[] = [operation, RETRY_WINDOW_MS];
-    for (const { rules } of charges) {
-      args.push(rules.length);
-      for (const rule of rules) pushRule(args, rule);
-    }
+    for (const { rules } of charges) args.push(...this.#argsOf(rules));
     return readDecision(await this.#send(script, keys, args));
   }
 
@@ -64,6 +62,16 @@ export class RedisRateLimitDriver implements RateLimitDriver {
     }
   }
 
+  /** Most calls come with rules that have come before. */
+  #argsOf(rules: readonly Rule[]): readonly string[] {
+    let args = this.#ruleArgs.get(rules);
+    if (!args) {
+      args = [rules.length, ...rules.flatMap(argsOf)].map(String);
+      this.#ruleArgs.set(rules, args);
+    }
+    return args;
+  }
+
   #decideFor(subjects: number): RedisScript {
     let script = this.#decides.get(subjects);
     if (!script) this.#decides.set(subjects, (script = new RedisScript('decide', this.#decideSource, subjects)));
@@ -71,21 +79,18 @@ export class RedisRateLimitDriver implements RateLimitDriver {
   }
 }
 
-function pushRule(args: CommandArgument[], rule: Rule): void {
+function argsOf(rule: Rule): readonly number[] {
   const { id, cost } = rule;
   const shadow = rule.shadow ? 1 : 0;
   switch (rule.kind) {
     case 'gcra':
-      args.push(id, 1, cost, shadow, rule.emissionUs, rule.burst, 0);
-      break;
+      return [id, 1, cost, shadow, rule.emissionUs, rule.burst, 0];
     case 'fixedWindow':
-      args.push(id, 2, cost, shadow, rule.limit, rule.perUs, 0);
-      break;
+      return [id, 2, cost, shadow, rule.limit, rule.perUs, 0];
     case 'slidingWindow':
-      args.push(id, 3, cost, shadow, rule.limit, rule.bucketUs, rule.buckets);
-      break;
+      return [id, 3, cost, shadow, rule.limit, rule.bucketUs, rule.buckets];
     case 'slidingLog':
-      args.push(id, 4, cost, shadow, rule.limit, rule.perUs, 0);
+      return [id, 4, cost, shadow, rule.limit, rule.perUs, 0];
   }
 }
 
