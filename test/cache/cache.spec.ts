@@ -345,7 +345,7 @@ describe('a cache whose Redis has gone away', () => {
   const connect = (onOutage: 'load' | 'throw' = 'load') =>
     openCache(
       { mode: 'standalone', url: `redis://${proxy.host}:${proxy.port}`, commandTimeout: '300ms' },
-      { onOutage },
+      { onOutage, redisTimeout: '45ms' },
     );
 
   it.each(['dead', 'hung'] as const)(
