@@ -11,7 +11,13 @@ describe('while a slot is half migrated', () => {
 
   beforeAll(async () => {
     topology = await startCluster();
-    ({ connection } = await openConnection({ mode: 'cluster', nodes: topology.addresses, commandTimeout: '3s' }));
+    ({ connection } = await openConnection({
+      mode: 'cluster',
+      nodes: topology.addresses,
+      commandTimeout: '3s',
+      // More than the calls that run out of time here on purpose: on a busy machine all of them do.
+      breaker: { failures: 1_000, resetAfter: '30s' },
+    }));
     await untilUp(connection);
     await Promise.all([...keys, ...elsewhere].map((key) => connection.client.set(key, `value of ${key}`)));
     const owner = await topology.ownerOf(keys[0]!);
