@@ -3,7 +3,6 @@ import type { Redis } from 'ioredis';
 // Nest and `await` look at these on every provider; only a real use may fail.
 const LOOKED_AT = new Set<string | symbol>([
   'then',
-  'constructor',
   'onModuleInit',
   'onApplicationBootstrap',
   'onModuleDestroy',
@@ -18,8 +17,9 @@ const LOOKED_AT = new Set<string | symbol>([
 export function unavailableClient(error: Error): Redis {
   return new Proxy({} as Redis, {
     get(target, property) {
-      // What every object has is no use of a client: explorers of other modules look at all providers by it.
-      if (property !== 'constructor' && property in Object.prototype) return Reflect.get(target, property) as unknown;
+      // What every object has is no use of a client: explorers of other modules look at all providers by it, and at the
+      // metadata of their classes.
+      if (property in Object.prototype) return Reflect.get(target, property) as unknown;
       if (typeof property === 'symbol' || LOOKED_AT.has(property)) return undefined;
       throw error;
     },

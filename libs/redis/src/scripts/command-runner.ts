@@ -39,7 +39,7 @@ export async function runScript(
   args: readonly CommandArgument[],
   options: RunOptions = {},
 ): Promise<unknown> {
-  if (keys.length !== script.keyCount) {
+  if (script.keyCount !== 'any' && keys.length !== script.keyCount) {
     throw new TypeError(`Script "${script.name}" takes ${script.keyCount} keys, and got ${keys.length}.`);
   }
   const operands = [keys.length, ...keys, ...args];
