@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { transform } from '@swc/core';
 
-const libs = new URL('../../../libs/', import.meta.url);
+const libs = new URL('../../libs/', import.meta.url);
 
 // Node runs hooks in a thread of their own, which loads this file once more.
 if (isMainThread) register(import.meta.url);

@@ -62,7 +62,7 @@ export class CacheProcess {
 
   private constructor(setup: WorkerSetup, clockShiftMs: number) {
     this.#child = fork(path.join(folder, 'cache-worker.ts'), [JSON.stringify(setup)], {
-      execArgv: ['--import', path.join(folder, 'source-hooks.mjs'), '--no-warnings=ExperimentalWarning'],
+      execArgv: ['--import', path.join(folder, '../../harness/source-hooks.mjs'), '--no-warnings=ExperimentalWarning'],
       env: { ...process.env, NODE_OPTIONS: '', SPEC_CLOCK_SHIFT_MS: String(clockShiftMs) },
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

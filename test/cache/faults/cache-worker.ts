@@ -1,5 +1,5 @@
 // A process with a cache, which does what a spec tells it over IPC; see CacheProcess.
-import './shifted-clock.js';
+import '../../harness/shifted-clock.js';
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
