@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { ServerConnection } from '@nuthatch/redis/internal';
 import { closeConnections, openConnection, sharedServers, untilUp } from '../redis/open-connection.js';
 import { MemoryRateLimitDriver } from '../../libs/rate-limit/src/drivers/memory.driver.js';
-import type { Charge, Decision, Rule } from '../../libs/rate-limit/src/drivers/rate-limit-driver.js';
+import type {
+  Calendar,
+  Charge,
+  ConcurrencyRule,
+  Decision,
+  Rule,
+  Settlement,
+} from '../../libs/rate-limit/src/drivers/rate-limit-driver.js';
 import { RedisRateLimitDriver } from '../../libs/rate-limit/src/drivers/redis.driver.js';
 
 const SECOND = 1_000_000;
-const folder = new URL('../../libs/rate-limit/src/drivers/', import.meta.url);
-// The script of the driver, told what time it is.
-const timed = readFileSync(new URL('decide.lua', folder), 'utf8')
-  .replace("redis.call('TIME')", '{ARGV[#ARGV - 1], ARGV[#ARGV]}')
-  .replace("'PX', life", "'PX', 60000");
-
 afterAll(closeConnections);
 
 /** Numbers that are the same for the same seed (a linear congruential generator). */
@@ -24,30 +24,61 @@ function randoms(seed: number): (below: number) => number {
   };
 }
 
-/** A driver whose every call happens at a time that the spec says. */
+/** A driver whose every call happens at a time that the spec says, and whose keys outlive the spec. */
 function timedDriver(connection: ServerConnection, now: () => number): RedisRateLimitDriver {
   const atTime = Object.create(connection) as ServerConnection;
-  atTime.run = (_script, keys, args) => {
-    const [seconds, rest] = [Math.floor(now() / SECOND), now() % SECOND];
-    return connection.call('eval', [timed, keys.length, ...keys, ...args, seconds, rest]);
+  atTime.run = (script, keys, args) => {
+    const time = `{${Math.floor(now() / SECOND)}, ${now() % SECOND}}`;
+    const timed = script.source.replace("redis.call('TIME')", time).replaceAll(/'PX', .*\)$/gm, "'PX', 60000)");
+    return connection.call('eval', [timed, keys.length, ...keys, ...args]);
   };
   return new RedisRateLimitDriver(atTime, 2_000);
 }
 
+/** Periods of seven seconds. */
+const sevens: Calendar = {
+  around(nowUs) {
+    const startUs = nowUs - (nowUs % (7 * SECOND));
+    return { startUs, endUs: startUs + 7 * SECOND, nextEndUs: startUs + 14 * SECOND };
+  },
+};
+
 function randomRule(random: (below: number) => number, id: number): Rule {
   const limit = 1 + random(12);
-  const common = { id, cost: 1 + random(Math.min(3, limit)), shadow: random(8) === 0 };
+  const baseUs = 1 + random(SECOND);
+  const block = { baseUs, factor: 1 + random(3), mostUs: baseUs + random(20 * SECOND), decayUs: random(5 * SECOND) };
+  const shadow = random(8) === 0;
+  const common = { id, cost: 1 + random(Math.min(3, limit)), shadow, ...(random(4) === 0 && { block }) };
   const perUs = [1, 1_000, 333_333, SECOND, 7 * SECOND][random(5)]! + random(1_000);
   return [
     { ...common, kind: 'gcra', emissionUs: Math.ceil(perUs / limit), burst: Math.max(common.cost, 1 + random(limit)) },
     { ...common, kind: 'fixedWindow', limit, perUs },
     { ...common, kind: 'slidingWindow', limit, bucketUs: Math.ceil(perUs / 5), buckets: 5 },
     { ...common, kind: 'slidingLog', limit, perUs },
-  ][random(4)] as Rule;
+    { ...common, kind: 'calendar', limit, calendar: sevens },
+    { ...common, kind: 'concurrency', cost: 1, limit, leaseUs: perUs },
+  ][random(6)] as Rule;
+}
+
+/** What an allowed decision has charged, and how much of it is to be given back, or to be taken beyond it. */
+function corrections(
+  charges: readonly Charge[],
+  { nowUs, verdicts }: Decision,
+  operation: number,
+  random: (below: number) => number,
+): Settlement[] {
+  let at = 0;
+  return charges.flatMap(({ key, rules }) =>
+    rules.flatMap((rule): Settlement[] => {
+      const { ok, resetUs } = verdicts[at++]!;
+      const back = rule.kind === 'concurrency' ? 1 : [1, rule.cost, -1, -2][random(4)]!;
+      return ok ? [{ key, rule, back, operation, chargedAtUs: nowUs, resetUs }] : [];
+    }),
+  );
 }
 
 describe('limits in Redis and in the memory of a process', () => {
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])(
     'decide alike to the microsecond, whatever comes when (arrivals of seed %d)',
     async (seed) => {
       const { connection } = await openConnection(sharedServers().standalone);
@@ -56,24 +87,54 @@ describe('limits in Redis and in the memory of a process', () => {
       let nowUs = 1_800_000_000_000_000 + random(SECOND);
       const redis = timedDriver(connection, () => nowUs);
       const memory = new MemoryRateLimitDriver(() => nowUs);
-      const rules = Array.from({ length: 4 }, (_, index) => randomRule(random, index + 1));
+      // Now and then what most calls are, for which the script has a short way.
+      const plain = Array.from({ length: 1 + random(3) }, (_, index): Rule => {
+        const cost = 1 + random(2);
+        return {
+          id: index + 1,
+          kind: 'gcra',
+          cost,
+          shadow: false,
+          emissionUs: 1 + random(SECOND),
+          burst: 2 + random(5),
+        };
+      });
+      const rules = seed % 2 === 0 ? plain : Array.from({ length: 5 }, (_, index) => randomRule(random, index + 1));
+      const places = rules.filter((rule): rule is ConcurrencyRule => rule.kind === 'concurrency');
       const keys = [0, 1].map((subject) => `app:limit:{${randomUUID()}}:${subject}`);
-      const [ours, theirs]: Decision[][] = [[], []];
+      const [ours, theirs]: unknown[][] = [[], []];
+      let last: { charges: Charge[]; decision: Decision; operation: number } | undefined;
 
-      for (let call = 1; call <= 250; call++) {
+      for (let call = 1; call <= 400; call++) {
         nowUs += [0, 1, random(1_000), random(200_000), random(2 * SECOND)][random(5)]!;
+        const what = random(12);
+        if (what === 0 && last) {
+          const those = corrections(last.charges, last.decision, last.operation, random);
+          await Promise.all([redis.settle(those), memory.settle(those)]);
+          last = undefined;
+          continue;
+        }
+        if (what === 1 && last && places[0]) {
+          const { operation } = last;
+          ours!.push(await redis.renew(keys[1]!, places[0], operation));
+          theirs!.push(await memory.renew(keys[1]!, places[0], operation));
+          continue;
+        }
         const charges: Charge[] = keys
           .slice(random(2))
           .map((key) => ({ key, rules: rules.filter(() => random(3) > 0) }))
           .filter((charge) => charge.rules.length > 0);
         if (charges.length === 0) continue;
         const peeks = random(5) === 0;
-        ours!.push(await (peeks ? redis.peek(charges) : redis.decide(charges, call)));
-        theirs!.push(await (peeks ? memory.peek(charges) : memory.decide(charges)));
+        const decision = await (peeks ? redis.peek(charges) : redis.decide(charges, call));
+        ours!.push(decision);
+        theirs!.push(await (peeks ? memory.peek(charges) : memory.decide(charges, call)));
+        if (decision.allowed && !peeks) last = { charges, decision, operation: call };
       }
 
       expect(ours).toEqual(theirs);
-      expect(ours!.some(({ allowed }) => allowed) && ours!.some(({ allowed }) => !allowed)).toBe(true);
+      expect(ours).toContainEqual(expect.objectContaining({ allowed: true }));
+      expect(ours).toContainEqual(expect.objectContaining({ allowed: false }));
     },
   );
 });
@@ -105,7 +166,7 @@ describe('the bound of a limit', () => {
         // Just before, at and just after the moments at which something is given back.
         nowUs += [1, perUs / 20, perUs / 10, perUs / 10 - 1, perUs - 1, perUs, random(perUs)][random(7)]!;
         for (let call = 0; call < 1 + random(30); call++) {
-          if ((await memory.decide([{ key: 'subject', rules: [rule] }])).allowed) admitted.push(nowUs);
+          if ((await memory.decide([{ key: 'subject', rules: [rule] }], 1)).allowed) admitted.push(nowUs);
           nowUs += random(3);
         }
       }

@@ -22,6 +22,7 @@ export class Instances {
   readonly #id = randomUUID();
   #timer: NodeJS.Timeout | undefined;
   #count = 1;
+  #looking = Promise.resolve();
 
   constructor(
     private readonly connection: ServerConnection,
@@ -34,13 +35,15 @@ export class Instances {
   }
 
   start(): void {
-    void this.#look();
-    this.#timer = setInterval(() => void this.#look(), EVERY_MS).unref();
+    this.#looking = this.#look();
+    this.#timer = setInterval(() => (this.#looking = this.#look()), EVERY_MS).unref();
   }
 
   /** This process no longer counts. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
+    // One that is under way would count this process once more.
+    await this.#looking;
     try {
       await this.connection.call('zrem', [this.key, this.#id]);
     } catch {

@@ -9,6 +9,8 @@ export function shareOf(rule: Rule, processes: number): Rule {
     case 'fixedWindow':
     case 'slidingWindow':
     case 'slidingLog':
+    case 'calendar':
+    case 'concurrency':
       return { ...rule, limit: part(rule.limit) };
   }
 }

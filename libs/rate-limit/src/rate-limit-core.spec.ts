@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
 import { MemoryRateLimitDriver } from './drivers/memory.driver.js';
-import type { Charge, Decision, RateLimitDriver } from './drivers/rate-limit-driver.js';
+import type { Charge, ConcurrencyRule, Decision, RateLimitDriver, Settlement } from './drivers/rate-limit-driver.js';
 import type { Instances } from './instances.js';
+import { createExtras } from './limit-extras.js';
 import { gcra, fixedWindow, slidingLog, slidingWindow, type Policy } from './policies/policy.js';
 import { RateLimitCore } from './rate-limit-core.js';
 import { resolveRateLimitOptions, type RateLimitModuleOptions } from './rate-limit.options.js';
@@ -23,12 +24,22 @@ class FakeRedis implements RateLimitDriver {
   async decide(charges: readonly Charge[], operation: number): Promise<Decision> {
     this.operations.push(operation);
     this.#fail();
-    return this.#memory.decide(charges);
+    return this.#memory.decide(charges, operation);
   }
 
   async peek(charges: readonly Charge[]): Promise<Decision> {
     this.#fail();
     return this.#memory.peek(charges);
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<void> {
+    this.#fail();
+    await this.#memory.settle(settlements);
+  }
+
+  async renew(key: string, rule: ConcurrencyRule, operation: number): Promise<boolean> {
+    this.#fail();
+    return this.#memory.renew(key, rule, operation);
   }
 
   async reset(key: string, ids: readonly number[]): Promise<void> {
@@ -52,7 +63,8 @@ function open(
 ): { limiter: RateLimiter; redis: FakeRedis } {
   const redis = new FakeRedis();
   const instances = { count: processes } as Instances;
-  const core = new RateLimitCore(redis, resolveRateLimitOptions({ policies, ...options }), 'app:limit:', instances);
+  const resolved = resolveRateLimitOptions({ policies, ...options });
+  const core = new RateLimitCore(redis, resolved, 'app:limit:', instances, createExtras(resolved));
   return { limiter: new RateLimiter(core), redis };
 }
 

@@ -23,8 +23,25 @@ describe('The options of RateLimitModule', () => {
   it('all have a default but the policies', () => {
     const { policies, ...rest } = resolveRateLimitOptions({ policies: { api: gcra({ limit: 60, per: '1m' }) } });
 
-    expect(rest).toEqual({ connection: 'default', onOutage: 'local', redisTimeoutMs: 45 });
-    expect([...policies]).toEqual([
+    expect(rest).toEqual({
+      connection: 'default',
+      onOutage: 'local',
+      redisTimeoutMs: 45,
+      headers: 'draft',
+      headerSecret: undefined,
+      requestOf: undefined,
+      ip: {
+        v4: [{ bits: 32, times: 1 }],
+        v6: [
+          { bits: 64, times: 1 },
+          { bits: 48, times: 16 },
+        ],
+      },
+      denyCache: 10_000,
+      top: true,
+    });
+    expect(policies.defaults).toEqual([]);
+    expect([...policies.byName]).toMatchObject([
       [
         'api',
         {
@@ -57,7 +74,7 @@ describe('The options of RateLimitModule', () => {
     });
 
     expect(resolved).toMatchObject({ connection: 'limits', onOutage: 'closed', redisTimeoutMs: 20 });
-    expect([...resolved.policies.values()]).toMatchObject([
+    expect([...resolved.policies.byName.values()]).toMatchObject([
       {
         limit: 10,
         capacity: 30,
@@ -85,7 +102,7 @@ describe('The options of RateLimitModule', () => {
       policies: { thirds: gcra({ limit: 3, per: '1s' }), sevenths: slidingWindow({ limit: 3, per: '1s', buckets: 7 }) },
     });
 
-    expect([...policies.values()].map(({ shape }) => shape)).toEqual([
+    expect([...policies.byName.values()].map(({ shape }) => shape)).toEqual([
       { kind: 'gcra', emissionUs: 333_334, burst: 3 },
       { kind: 'slidingWindow', limit: 3, bucketUs: 142_858, buckets: 7 },
     ]);
@@ -96,7 +113,13 @@ describe('The options of RateLimitModule', () => {
       connection: '',
       onOutage: 'fail',
       redisTimeout: 45,
-      headers: 'draft',
+      headers: 'rfc' as never,
+      denyCache: 0,
+      top: 1 as never,
+      defaults: ['a', 'nobody'],
+      ip: { v4: { 4: 1 } },
+      limits: {},
+      requestOf: 'req' as never,
       policies: {
         a: gcra({ limit: 0, per: '1h' }),
         b: { kind: 'leakyBucket', limit: 1, per: '1h' },
@@ -112,12 +135,20 @@ describe('The options of RateLimitModule', () => {
       "options.redisTimeout is 45. Write the unit: '45ms'.",
       'options.policies has the name "no name". Use letters, digits, ".", "_" and "-".',
       'options.policies.a.limit is 0. Give a whole number of 1 or more.',
-      "options.policies.b.kind is \"leakyBucket\". Use one of 'gcra', 'tokenBucket', 'slidingWindow', 'slidingLog', 'fixedWindow'.",
-      'options.policies.c.burst is not an option. Known here: kind, limit, per, cost, mode, onOutage.',
+      "options.policies.b.kind is \"leakyBucket\". Use one of 'gcra', 'tokenBucket', 'slidingWindow', 'slidingLog', 'fixedWindow', 'calendar', 'concurrency'.",
+      'options.policies.c.burst is not an option. Known here: kind, limit, per, by, block, lease, cost, when, mode, onOutage.',
       "options.policies.d.per is 60. Write the unit: '60ms'.",
       "options.policies.d.mode is \"off\". Use one of 'enforce', 'shadow'.",
       "options.policies.d.onOutage is \"maybe\". Use one of 'local', 'open', 'closed'.",
-      expect.stringMatching(/^options\.headers is not an option\. Known here: .*\bpolicies\b/),
+      "options.headers is \"rfc\". Use one of 'draft', 'legacy', 'both', false.",
+      'options.denyCache is 0. Give a whole number of 1 or more.',
+      'options.top is 1. Use true or false.',
+      'options.requestOf is no function. Give one.',
+      // The first is there, but wrong.
+      'options.defaults[0] is "a". Give the name of one of the policies.',
+      'options.defaults[1] is "nobody". Give the name of one of the policies.',
+      'options.ip.v4 has the prefix length "4". Give whole numbers from 8 to 32.',
+      expect.stringMatching(/^options\.limits is not an option\. Known here: .*\bpolicies\b/),
     ];
     expect(mistakes).toEqual(expect.arrayContaining(expected));
     expect(mistakes).toHaveLength(expected.length);

@@ -1,15 +1,37 @@
 import type { Duration } from '@nuthatch/redis';
 import { OptionsReader } from '@nuthatch/redis/internal';
+import type { HeaderOptions } from './http/rate-limit-headers.js';
+import { resolveIpOptions, type IpOptions } from './ip/ip.options.js';
+import type { IpPrefixes } from './ip/ip-networks.js';
 import { RateLimitOptionsError } from './rate-limit.errors.js';
 import type { OutageMode, Policy } from './policies/policy.js';
-import { ruleId } from './policies/rule-id.js';
-import { CHECK_POLICY, resolvePolicy, type ResolvedPolicy } from './policies/resolve-policy.js';
+import { PolicyBook } from './policies/policy-book.js';
 
 export interface RateLimitModuleOptions {
   /** The name of the connection of RedisModule that holds the limits. @default 'default' */
   connection?: string;
   /** The limits by their names: `{ login: gcra({ limit: 5, per: '15m' }) }`. */
   policies: Readonly<Record<string, Policy>>;
+  /** The names of those that apply to every call that guards see, unless `@SkipRateLimit()` says otherwise. @default none */
+  defaults?: readonly string[];
+  /**
+   * What responses say of the limits: `'draft'`: `RateLimit` and `RateLimit-Policy`, as the IETF drafts them; `'legacy'`:
+   * `X-RateLimit-*`; `'both'`; or nothing but the `Retry-After` of a denial. @default 'draft'
+   */
+  headers?: HeaderOptions['style'];
+  /** What keeps subjects from being guessed by the `pk` of the headers; the same in all processes. @default a random one per process */
+  headerSecret?: string;
+  /** By which networks policies limit that are by address. */
+  ip?: IpOptions;
+  /**
+   * Finds the HTTP request in a context of GraphQL that has it under another name than `req`, `request`, `reply.request` or
+   * `extra.request`.
+   */
+  requestOf?: (graphqlContext: unknown) => unknown;
+  /** How many denied subjects a process remembers, so that it need not ask Redis again too early; `false`: none. @default 10000 */
+  denyCache?: number | false;
+  /** Whether processes note who uses the policies most, for `RateLimiter.top`. @default true */
+  top?: boolean;
   /**
    * What policies say while Redis cannot be asked, unless they say it themselves. `'local'`: each process decides for
    * itself, by its share of the limit: the limit divided by the number of processes that were last seen; `'open'`: yes;
@@ -25,13 +47,23 @@ export interface RateLimitModuleOptions {
 
 export interface ResolvedRateLimitOptions {
   readonly connection: string;
-  readonly policies: ReadonlyMap<string, ResolvedPolicy>;
+  readonly policies: PolicyBook;
+  readonly headers: HeaderOptions['style'];
+  readonly headerSecret: string | undefined;
+  readonly ip: IpPrefixes;
+  readonly requestOf: ((graphqlContext: unknown) => unknown) | undefined;
+  /** 0: none. */
+  readonly denyCache: number;
+  readonly top: boolean;
   readonly onOutage: OutageMode;
   readonly redisTimeoutMs: number;
 }
 
 const NAME = /^[\w.-]{1,64}$/;
 const NAME_RULE = 'letters, digits, ".", "_" and "-", at most 64';
+const OUTAGE_MODES = ['local', 'open', 'closed'] as const;
+const HEADER_STYLES = ['draft', 'legacy', 'both', false] as const;
+const DENIED_KEPT = 10_000;
 
 /**
  * Checks the options and fills the defaults.
@@ -42,30 +74,36 @@ export function resolveRateLimitOptions(options: RateLimitModuleOptions): Resolv
   const mistakes: string[] = [];
   const reader = new OptionsReader(options, 'options', mistakes);
   reader.ignore('isGlobal');
-  const onOutage = reader.oneOf('onOutage', ['local', 'open', 'closed'] as const, 'local') ?? 'local';
+  reader.ignore('ip');
+  reader.ignore('requestOf');
+  const onOutage = reader.oneOf('onOutage', OUTAGE_MODES, 'local') ?? 'local';
+  const { ip, denyCache, requestOf } = typeof options === 'object' && options !== null ? options : {};
   const resolved = {
     connection: reader.matching('connection', NAME, NAME_RULE, 'default'),
     onOutage,
     redisTimeoutMs: reader.duration('redisTimeout', '45ms'),
+    headers: reader.oneOf('headers', HEADER_STYLES, 'draft') ?? 'draft',
+    headerSecret: reader.optionalText('headerSecret'),
+    requestOf,
+    ip: resolveIpOptions(ip, 'options.ip', mistakes),
+    denyCache: denyCache === false ? 0 : reader.integer('denyCache', 1, DENIED_KEPT),
+    top: reader.boolean('top', true),
     policies: readPolicies(reader, onOutage, mistakes),
   };
+  if (requestOf !== undefined && typeof requestOf !== 'function')
+    mistakes.push('options.requestOf is no function. Give one.');
+  if (denyCache === false) reader.ignore('denyCache');
   reader.rejectUnknown();
   if (mistakes.length > 0) throw new RateLimitOptionsError(mistakes);
   return resolved;
 }
 
-function readPolicies(reader: OptionsReader, onOutage: OutageMode, mistakes: string[]): Map<string, ResolvedPolicy> {
-  const policies = new Map<string, ResolvedPolicy>();
-  const byId = new Map([[ruleId('gcra', CHECK_POLICY), 'RateLimiter.check()']]);
+function readPolicies(reader: OptionsReader, onOutage: OutageMode, mistakes: string[]): PolicyBook {
+  const book = new PolicyBook(onOutage);
   for (const [name, raw] of reader.entries('policies', {})) {
-    const policy = resolvePolicy(name, raw as Policy, `options.policies.${name}`, onOutage, mistakes);
-    if (!policy) continue;
-    const other = byId.get(policy.id);
-    if (other !== undefined) {
-      mistakes.push(`options.policies.${name} cannot be told from ${other} in Redis. Give one another name.`);
-    }
-    byId.set(policy.id, `options.policies.${name}`);
-    policies.set(name, policy);
+    book.inline(name, raw as Policy, `options.policies.${name}`, mistakes);
   }
-  return policies;
+  const isName = (item: unknown): string | undefined => (typeof item === 'string' ? undefined : 'is no string');
+  book.setDefaults(reader.list('defaults', isName), 'options.defaults', mistakes);
+  return book;
 }

@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import type { Charge, Decision, RateLimitDriver, Rule } from './drivers/rate-limit-driver.js';
+import type {
+  Charge,
+  ConcurrencyRule,
+  Decision,
+  RateLimitDriver,
+  Rule,
+  Settlement,
+} from './drivers/rate-limit-driver.js';
 
 /** The functions of a test runner: Jest, Vitest and node:test have these as they are. */
 export interface TestRunner {
@@ -19,6 +26,7 @@ export interface RateLimitDriverSuiteOptions extends TestRunner {
 
 const MS = 1_000;
 let operations = 0;
+const nextOperation = (): number => ++operations;
 
 /** The contract of {@link RateLimitDriver} as tests. Every driver must pass all of them. */
 export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): void {
@@ -26,7 +34,7 @@ export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): v
   const elapse = options.elapse ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)));
 
   const consume = (driver: RateLimitDriver, name: string, ...rules: Rule[]): Promise<Decision> =>
-    driver.decide([{ key: key(name), rules }], ++operations);
+    driver.decide([{ key: key(name), rules }], nextOperation());
 
   /** How many of so many calls in a row are allowed. */
   async function allowedOf(count: number, call: () => Promise<Decision>): Promise<number> {
@@ -137,7 +145,7 @@ export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): v
         { key: key('two:account'), rules: [gcra({ emissionUs: 60_000 * MS, burst: 2 })] },
       ];
 
-      assert.equal(await allowedOf(4, () => driver.decide(charges, ++operations)), 2);
+      assert.equal(await allowedOf(4, () => driver.decide(charges, nextOperation())), 2);
       const { verdicts } = await driver.peek(charges);
 
       assert.deepEqual(
@@ -181,6 +189,104 @@ export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): v
       assert.deepEqual([await allowed(one), await allowed(other)], [true, false]);
     });
 
+    it('counts by the periods of a calendar', async () => {
+      const driver = await create();
+      const { nowUs } = await driver.peek([{ key: key('calendar'), rules: [gcra({ emissionUs: MS, burst: 1 })] }]);
+      const endUs = nowUs + 300 * MS;
+      const ends = [endUs - 86_400_000 * MS, endUs, endUs + 60_000 * MS, endUs + 120_000 * MS];
+      const calendar = {
+        around(atUs: number) {
+          const place = ends.findIndex((end) => end > atUs);
+          return { startUs: ends[place - 1] ?? 0, endUs: ends[place]!, nextEndUs: ends[place + 1]! };
+        },
+      };
+      const rule: Rule = { kind: 'calendar', ...common, limit: 3, calendar };
+
+      assert.equal(await allowedOf(5, () => consume(driver, 'calendar', rule)), 3);
+      const { verdicts } = await consume(driver, 'calendar', rule);
+      assert.ok(verdicts[0]!.retryUs > 0 && verdicts[0]!.retryUs <= 300 * MS);
+      await elapse(310);
+
+      assert.equal(await allowedOf(5, () => consume(driver, 'calendar', rule)), 3);
+    });
+
+    it('allows so many calls at the same time, and frees the place of one that has ended, or that nobody renews', async () => {
+      const driver = await create();
+      const rule = concurrency({ limit: 2, leaseUs: 300 * MS });
+      const charges = [{ key: key('places'), rules: [rule] }];
+      const [first, second] = [nextOperation(), nextOperation()];
+
+      const { nowUs, verdicts } = await driver.decide(charges, first);
+      assert.equal((await driver.decide(charges, second)).allowed, true);
+      const denied = await driver.decide(charges, nextOperation());
+      assert.equal(denied.allowed, false);
+      assert.ok(denied.verdicts[0]!.retryUs > 0 && denied.verdicts[0]!.retryUs <= 300 * MS);
+      const { resetUs } = verdicts[0]!;
+      const freed: Settlement = { key: key('places'), rule, back: 1, operation: first, chargedAtUs: nowUs, resetUs };
+      await driver.settle([freed]);
+      assert.equal((await driver.decide(charges, nextOperation())).allowed, true);
+      assert.equal(await driver.renew(key('places'), rule, first), false);
+
+      await elapse(200);
+      assert.equal(await driver.renew(key('places'), rule, second), true);
+      await elapse(200);
+      assert.equal((await driver.peek(charges)).verdicts[0]!.remaining, 1);
+      await elapse(110);
+      assert.equal(await driver.renew(key('places'), rule, second), false);
+      assert.equal((await driver.peek(charges)).verdicts[0]!.remaining, 2);
+    });
+
+    it('gives back what a call did not need, once, and takes what it needed more', async () => {
+      const driver = await create();
+      const rules = [
+        gcra({ id: 1, emissionUs: 60_000 * MS, burst: 10 }),
+        fixedWindow({ id: 2, limit: 10, perUs: 60_000 * MS }),
+        slidingWindow({ id: 3, limit: 10, bucketUs: 6_000 * MS, buckets: 10 }),
+        slidingLog({ id: 4, limit: 10, perUs: 60_000 * MS }),
+      ].map((rule) => ({ ...rule, cost: 4 }));
+      const charges = [{ key: key('settled'), rules }];
+      const remaining = async (): Promise<number[]> =>
+        (await driver.peek(charges)).verdicts.map((verdict) => verdict.remaining);
+      const operation = nextOperation();
+      const { nowUs, verdicts } = await driver.decide(charges, operation);
+      const settle = (back: number): Promise<void> => {
+        const those = rules.map((rule, index): Settlement => {
+          const { resetUs } = verdicts[index]!;
+          return { key: key('settled'), rule, back, operation, chargedAtUs: nowUs, resetUs };
+        });
+        return driver.settle(those);
+      };
+
+      assert.deepEqual(await remaining(), [6, 6, 6, 6]);
+      await settle(3);
+      assert.deepEqual(await remaining(), [9, 9, 9, 9]);
+      await settle(-5);
+      assert.deepEqual(await remaining(), [4, 4, 4, 4]);
+      assert.equal((await driver.decide([{ key: key('settled'), rules }], nextOperation())).allowed, true);
+      assert.deepEqual(await remaining(), [0, 0, 0, 0]);
+    });
+
+    it('blocks longer each time, and forgets that after a while', async () => {
+      const driver = await create();
+      const block = { baseUs: 100 * MS, factor: 3, mostUs: 250 * MS, decayUs: 200 * MS };
+      const rule = { ...fixedWindow({ limit: 1, perUs: 1 }), cost: 2, block };
+      const deny = async (): Promise<number> => {
+        // A window of one microsecond is over at once: what is denied is denied by its cost alone.
+        const charges = [{ key: key('blocks'), rules: [rule] }];
+        return (await driver.decide(charges, nextOperation())).verdicts[0]!.retryUs;
+      };
+
+      assert.equal(await deny(), 100 * MS);
+      await elapse(40);
+      assert.ok((await deny()) <= 60 * MS, 'what comes meanwhile makes it no longer');
+      await elapse(70);
+      assert.equal(await deny(), 250 * MS);
+      await elapse(260);
+      assert.equal(await deny(), 250 * MS);
+      await elapse(460);
+      assert.equal(await deny(), 100 * MS);
+    });
+
     it('gives no free burst and takes nothing away when a limit is changed', async () => {
       const driver = await create();
       const before = gcra({ emissionUs: 1_000 * MS, burst: 100 });
@@ -205,4 +311,9 @@ const common = { id: 1, cost: 1, shadow: false };
 const gcra = (parts: Parts<RuleOf<'gcra'>>): Rule => ({ kind: 'gcra', ...common, ...parts });
 const fixedWindow = (parts: Parts<RuleOf<'fixedWindow'>>): Rule => ({ kind: 'fixedWindow', ...common, ...parts });
 const slidingWindow = (parts: Parts<RuleOf<'slidingWindow'>>): Rule => ({ kind: 'slidingWindow', ...common, ...parts });
+const concurrency = (parts: Parts<ConcurrencyRule>): ConcurrencyRule => ({
+  kind: 'concurrency',
+  ...common,
+  ...parts,
+});
 const slidingLog = (parts: Parts<RuleOf<'slidingLog'>>): Rule => ({ kind: 'slidingLog', ...common, ...parts });

@@ -6,14 +6,29 @@ export interface FixedWindowState {
   readonly count: number;
 }
 
-/** Begins at the first call. A window that would end later than a new one, because the rule was another, ends with that. */
+/** Begins at the first call. */
 export function evaluateFixedWindow(
   { limit, perUs, cost }: FixedWindowRule,
   state: FixedWindowState | undefined,
   nowUs: number,
 ): Evaluation<FixedWindowState> {
+  return countInWindow(limit, cost, state, nowUs, nowUs + perUs);
+}
+
+/**
+ * Counts in the window that runs. One that would end later than a new one, because the rule was another, ends with that.
+ *
+ * @param freshEnd when a window ends that begins now
+ */
+export function countInWindow(
+  limit: number,
+  cost: number,
+  state: FixedWindowState | undefined,
+  nowUs: number,
+  freshEnd: number,
+): Evaluation<FixedWindowState> {
   const runs = state !== undefined && state.endsAt > nowUs;
-  const endsAt = runs ? Math.min(state.endsAt, nowUs + perUs) : nowUs + perUs;
+  const endsAt = runs ? Math.min(state.endsAt, freshEnd) : freshEnd;
   const count = runs ? state.count : 0;
   const resetUs = endsAt - nowUs;
   const before = { remaining: Math.max(0, limit - count), resetUs: runs ? resetUs : 0 };

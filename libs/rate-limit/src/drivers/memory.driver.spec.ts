@@ -30,7 +30,7 @@ describe('The memory of limits', () => {
     let most = 0;
 
     for (let arrival = 0; arrival < 20_000; arrival++) {
-      await driver.decide([{ key: `subject-${arrival}`, rules: [rule] }]);
+      await driver.decide([{ key: `subject-${arrival}`, rules: [rule] }], 1);
       nowUs += MS;
       most = Math.max(most, driver.size);
     }
@@ -42,11 +42,12 @@ describe('The memory of limits', () => {
 
   it('lets a crowd go that is not seen again, at the calls of others', async () => {
     const driver = open();
-    for (let index = 0; index < 10_000; index++) await driver.decide([{ key: `crowd-${index}`, rules: [second[1]!] }]);
+    for (let index = 0; index < 10_000; index++)
+      await driver.decide([{ key: `crowd-${index}`, rules: [second[1]!] }], 1);
     expect(driver.size).toBe(10_000);
     nowUs += 1_001 * MS;
 
-    for (let call = 0; call < 6_000; call++) await driver.decide([{ key: 'regular', rules: [second[0]!] }]);
+    for (let call = 0; call < 6_000; call++) await driver.decide([{ key: 'regular', rules: [second[0]!] }], 1);
 
     expect(driver.size).toBe(1);
   });
@@ -54,11 +55,11 @@ describe('The memory of limits', () => {
   it('keeps what counts and what is blocked while it sweeps', async () => {
     const driver = open();
     const hour: Rule = { ...common, kind: 'slidingLog', limit: 1, perUs: 3_600_000 * MS };
-    await driver.decide([{ key: 'limited', rules: [hour] }]);
+    await driver.decide([{ key: 'limited', rules: [hour] }], 1);
     await driver.block('blocked', 1, 3_600_000 * MS);
     nowUs += 60_000 * MS;
 
-    for (let call = 0; call < 1_000; call++) await driver.decide([{ key: `other-${call}`, rules: [second[0]!] }]);
+    for (let call = 0; call < 1_000; call++) await driver.decide([{ key: `other-${call}`, rules: [second[0]!] }], 1);
 
     expect((await driver.peek([{ key: 'limited', rules: [hour] }])).allowed).toBe(false);
     expect((await driver.peek([{ key: 'blocked', rules: [hour] }])).allowed).toBe(false);
@@ -69,9 +70,9 @@ describe('The memory of limits', () => {
     const charge = [{ key: 'subject', rules: [second[0]!] }];
 
     await driver.peek(charge);
-    await driver.decide([{ key: 'subject', rules: [{ ...second[0]!, cost: 2 }] }]);
+    await driver.decide([{ key: 'subject', rules: [{ ...second[0]!, cost: 2 }] }], 1);
     expect(driver.size).toBe(0);
-    await driver.decide(charge);
+    await driver.decide(charge, 1);
     expect(driver.size).toBe(1);
     await driver.reset('subject', [1]);
 

@@ -1,11 +1,26 @@
 import { evaluate, type RuleState } from '../algorithms/evaluate.js';
 import type { Evaluation } from '../algorithms/algorithm.js';
-import type { Charge, Decision, RateLimitDriver, Rule, Verdict } from './rate-limit-driver.js';
+import { giveBack } from '../algorithms/give-back.js';
+import type {
+  Block,
+  Charge,
+  ConcurrencyRule,
+  Decision,
+  RateLimitDriver,
+  Rule,
+  Settlement,
+  Verdict,
+} from './rate-limit-driver.js';
+
+interface Blocked {
+  readonly untilUs: number;
+  /** How many blocks it followed. */
+  readonly strikes: number;
+}
 
 interface Subject {
   readonly states: Map<number, RuleState>;
-  /** Until when each rule denies everything. */
-  readonly blocks: Map<number, number>;
+  readonly blocks: Map<number, Blocked>;
   /** When it is as good as none. */
   endsAt: number;
 }
@@ -13,6 +28,7 @@ interface Subject {
 // Expired subjects are looked for now and then, a few at a time: one pass over all of them would hold up everybody.
 const SWEEP_EVERY = 64;
 const SWEEP_AT_ONCE = 256;
+const MOST_STRIKES = 255;
 
 /** Limits in the memory of this process. */
 export class MemoryRateLimitDriver implements RateLimitDriver {
@@ -28,13 +44,42 @@ export class MemoryRateLimitDriver implements RateLimitDriver {
     return this.#subjects.size;
   }
 
-  async decide(charges: readonly Charge[]): Promise<Decision> {
+  async decide(charges: readonly Charge[], operation: number): Promise<Decision> {
     if (++this.#calls % SWEEP_EVERY === 0) this.#sweepSome();
-    return this.#decide(charges, true);
+    return this.#decide(charges, operation);
   }
 
   async peek(charges: readonly Charge[]): Promise<Decision> {
-    return this.#decide(charges, false);
+    return this.#decide(charges, undefined);
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<void> {
+    const nowUs = this.clock();
+    for (const settlement of settlements) {
+      const { key, rule, back } = settlement;
+      const subject = this.#subjectAt(key, nowUs) ?? this.#add(key);
+      const state = giveBack(settlement, subject.states.get(rule.id), nowUs);
+      if (state) subject.states.set(rule.id, state);
+      else subject.states.delete(rule.id);
+      if (back < 0 && state?.kind === 'gcra') subject.endsAt = Math.max(subject.endsAt, state.state);
+      if (back < 0 && rule.kind === 'slidingLog') subject.endsAt = Math.max(subject.endsAt, nowUs + rule.perUs);
+    }
+  }
+
+  async renew(key: string, { id, leaseUs }: ConcurrencyRule, operation: number): Promise<boolean> {
+    const nowUs = this.clock();
+    const subject = this.#subjectAt(key, nowUs);
+    const known = subject?.states.get(id);
+    if (!subject || known?.kind !== 'concurrency') return false;
+    let renewed = false;
+    const state = known.state.map((place) => {
+      if (place.operation !== operation || place.endsAt <= nowUs) return place;
+      renewed = true;
+      return { operation, endsAt: nowUs + leaseUs };
+    });
+    subject.states.set(id, { kind: 'concurrency', state });
+    if (renewed) subject.endsAt = Math.max(subject.endsAt, nowUs + leaseUs);
+    return renewed;
   }
 
   async reset(key: string, ids: readonly number[]): Promise<void> {
@@ -53,22 +98,30 @@ export class MemoryRateLimitDriver implements RateLimitDriver {
       return;
     }
     const subject = this.#subjectAt(key, nowUs) ?? this.#add(key);
-    subject.blocks.set(id, nowUs + forUs);
+    subject.blocks.set(id, { untilUs: nowUs + forUs, strikes: 0 });
     subject.endsAt = Math.max(subject.endsAt, nowUs + forUs);
   }
 
-  #decide(charges: readonly Charge[], charging: boolean): Decision {
+  /** @param operation undefined to charge nothing */
+  #decide(charges: readonly Charge[], operation: number | undefined): Decision {
     const nowUs = this.clock();
     const evaluations = charges.map(({ key, rules }) => {
       const subject = this.#subjectAt(key, nowUs);
-      return rules.map((rule) => evaluateBlocked(rule, subject, nowUs));
+      return rules.map((rule) => evaluateBlocked(rule, subject, nowUs, operation ?? 0));
     });
     const allowed = charges.every(({ rules }, at) =>
       rules.every((rule, index) => rule.shadow || evaluations[at]![index]!.ok),
     );
-    const charged = charging && allowed;
+    const charged = operation !== undefined && allowed;
     if (charged) charges.forEach((charge, at) => this.#charge(charge, evaluations[at]!, nowUs));
-    const verdicts = evaluations.flat().map((evaluation) => verdictOf(evaluation, charged));
+    const verdicts = charges.flatMap(({ key, rules }, at) =>
+      rules.map((rule, index) => {
+        const evaluation = evaluations[at]![index]!;
+        const verdict = verdictOf(evaluation, charged);
+        const blocks = operation !== undefined && !evaluation.ok && !evaluation.blocked && !rule.shadow && rule.block;
+        return blocks ? this.#punish(key, rule.id, blocks, verdict, nowUs) : verdict;
+      }),
+    );
     return { allowed, nowUs, verdicts };
   }
 
@@ -80,6 +133,23 @@ export class MemoryRateLimitDriver implements RateLimitDriver {
       subject.states.set(id, after.state);
       subject.endsAt = Math.max(subject.endsAt, nowUs + after.resetUs);
     });
+  }
+
+  /** Begins the block that follows a denial. */
+  #punish(key: string, id: number, block: Block, verdict: Verdict, nowUs: number): Verdict {
+    const subject = this.#subjectAt(key, nowUs) ?? this.#add(key);
+    const last = subject.blocks.get(id);
+    const strikes = last && nowUs < last.untilUs + block.decayUs ? Math.min(last.strikes + 1, MOST_STRIKES) : 0;
+    let lengthUs = Math.min(block.mostUs, block.baseUs);
+    for (let strike = 0; strike < strikes; strike++) lengthUs = Math.min(block.mostUs, lengthUs * block.factor);
+    subject.blocks.set(id, { untilUs: nowUs + lengthUs, strikes });
+    subject.endsAt = Math.max(subject.endsAt, nowUs + lengthUs + block.decayUs);
+    return {
+      ok: false,
+      remaining: 0,
+      retryUs: Math.max(verdict.retryUs, lengthUs),
+      resetUs: Math.max(verdict.resetUs, lengthUs),
+    };
   }
 
   #subjectAt(key: string, nowUs: number): Subject | undefined {
@@ -106,13 +176,18 @@ export class MemoryRateLimitDriver implements RateLimitDriver {
   }
 }
 
-function evaluateBlocked(rule: Rule, subject: Subject | undefined, nowUs: number): Evaluation<RuleState> {
-  const evaluation = evaluate(rule, subject?.states.get(rule.id), nowUs);
-  const blockedUs = (subject?.blocks.get(rule.id) ?? 0) - nowUs;
-  if (blockedUs <= 0) return evaluation;
+function evaluateBlocked(
+  rule: Rule,
+  subject: Subject | undefined,
+  nowUs: number,
+  operation: number,
+): Evaluation<RuleState> & { readonly blocked: boolean } {
+  const evaluation = evaluate(rule, subject?.states.get(rule.id), nowUs, operation);
+  const blockedUs = (subject?.blocks.get(rule.id)?.untilUs ?? 0) - nowUs;
+  if (blockedUs <= 0) return { ...evaluation, blocked: false };
   const { resetUs } = evaluation.before;
   const before = { remaining: 0, resetUs: Math.max(blockedUs, resetUs) };
-  return { ok: false, retryUs: Math.max(blockedUs, evaluation.retryUs), before, after: undefined };
+  return { ok: false, retryUs: Math.max(blockedUs, evaluation.retryUs), before, after: undefined, blocked: true };
 }
 
 function verdictOf({ ok, retryUs, before, after }: Evaluation<RuleState>, charged: boolean): Verdict {

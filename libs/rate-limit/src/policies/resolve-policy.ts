@@ -1,18 +1,12 @@
 import { OptionsReader } from '@nuthatch/redis/internal';
-import type { Rule } from '../drivers/rate-limit-driver.js';
+import type { Block } from '../drivers/rate-limit-driver.js';
+import { resolveLease, type Lease, type LeaseOptions } from '../leasing/lease-options.js';
+import type { Caller } from '../guard/caller.js';
+import type { OutageMode, Policy, PolicyOptions } from './policy.js';
+import { resolveBlock } from './resolve-block.js';
+import { resolveBy } from './resolve-by.js';
 import { ruleId } from './rule-id.js';
-import type { OutageMode, Policy } from './policy.js';
-
-const US_PER_MS = 1_000;
-const US_PER_DAY = 86_400_000_000;
-const MOST_IN_LOG = 128;
-const MOST_BUCKETS = 60;
-// Counts are stored in four bytes, and times of the far future must stay exact.
-const MOST = 1_000_000_000;
-const MOST_DAYS = 1_825;
-const MOST_TO_FILL_US = 2 ** 52;
-
-type RuleShape = Rule extends infer R ? (R extends Rule ? Omit<R, 'id' | 'cost' | 'shadow'> : never) : never;
+import { SHAPES, type RuleShape } from './shapes.js';
 
 /** A policy as it is decided, by name. */
 export interface ResolvedPolicy {
@@ -25,16 +19,30 @@ export interface ResolvedPolicy {
   readonly cost: number;
   readonly shadow: boolean;
   readonly onOutage: OutageMode;
+  readonly by: NonNullable<PolicyOptions['by']>;
+  readonly when: NonNullable<PolicyOptions['when']>;
+  readonly block: Block | undefined;
+  readonly lease: Lease | undefined;
+  /** How long its window is; undefined for concurrency, which has none. */
+  readonly perUs: number | undefined;
+  /** Where the limit depends on the caller; `limit` is then of no meaning. */
+  readonly limitFor: ((caller: Caller) => number) | undefined;
+  /** The highest that its limit could be. */
+  readonly mostLimit: number;
   readonly id: number;
   readonly shape: RuleShape;
+  /** What it was made from, to make it anew with another limit. */
+  readonly source: Policy;
 }
 
 /** What `RateLimiter.check` charges. No policy of the options has that name. */
 export const CHECK_POLICY = 'check()';
 
-const KINDS = ['gcra', 'tokenBucket', 'slidingWindow', 'slidingLog', 'fixedWindow'] as const;
+const KINDS = Object.keys(SHAPES) as Policy['kind'][];
+const LEASABLE: readonly Policy['kind'][] = ['gcra', 'tokenBucket', 'slidingWindow', 'fixedWindow'];
 const MODES = ['enforce', 'shadow'] as const;
 const OUTAGE_MODES = ['local', 'open', 'closed'] as const;
+const WHENS = ['always', 'failures', 'successes'] as const;
 
 /** @param mistakes where what is wrong is noted, to be told all at once */
 export function resolvePolicy(
@@ -45,114 +53,72 @@ export function resolvePolicy(
   mistakes: string[],
 ): ResolvedPolicy | undefined {
   const before = mistakes.length;
-  const reader = new OptionsReader(raw, path, mistakes);
+  const { source, limitFor } = withoutFunction(raw);
+  const reader = new OptionsReader(source, path, mistakes);
   if (mistakes.length > before) return undefined;
   const kind = reader.oneOf('kind', KINDS);
   if (!kind) return undefined;
-  const { shape, limit, capacity } = SHAPES[kind](reader, path, mistakes);
-  const cost = reader.integer('cost', 1, 1);
+  const { shape, limit, capacity, perUs, mostLimit } = SHAPES[kind](reader, path, mistakes);
+  const by = resolveBy(reader, source.by, path, mistakes);
+  const block = resolveBlock(reader, source.block, path, mistakes);
+  const lease = leaseOf(reader, source, { perUs, capacity: limitFor ? undefined : capacity }, path, mistakes);
+  const places = kind === 'concurrency';
+  const cost = places ? 1 : reader.integer('cost', 1, 1);
+  const when = places ? 'always' : (reader.oneOf('when', WHENS, 'always') ?? 'always');
   const shadow = reader.oneOf('mode', MODES, 'enforce') === 'shadow';
   const mode = reader.oneOf('onOutage', OUTAGE_MODES, onOutage) ?? onOutage;
   reader.rejectUnknown();
   if (mistakes.length > before) return undefined;
-  if (cost > capacity) {
+  if (cost > capacity && !limitFor) {
     mistakes.push(
       `${path}.cost is ${cost}, more than the ${capacity} that can be had at once. Lower it, or raise that.`,
     );
     return undefined;
   }
-  return { name, limit, capacity, cost, shadow, onOutage: mode, id: ruleId(kind, name), shape };
+  const id = ruleId(kind, name);
+  return {
+    name,
+    limit,
+    capacity,
+    cost,
+    shadow,
+    onOutage: mode,
+    by,
+    when,
+    block,
+    lease,
+    perUs,
+    limitFor,
+    mostLimit,
+    id,
+    shape,
+    source,
+  };
 }
 
-interface Shaped {
-  readonly shape: RuleShape;
-  readonly limit: number;
-  readonly capacity: number;
+/** Of kinds that have none, it is an unknown option. */
+function leaseOf(
+  reader: OptionsReader,
+  source: Policy,
+  { perUs, capacity }: { readonly perUs: number | undefined; readonly capacity: number | undefined },
+  path: string,
+  mistakes: string[],
+): Lease | undefined {
+  if (!LEASABLE.includes(source.kind) || perUs === undefined) return undefined;
+  return resolveLease(reader, (source as { lease?: LeaseOptions }).lease, { perUs, capacity }, path, mistakes);
 }
 
-const SHAPES: Record<Policy['kind'], (reader: OptionsReader, path: string, mistakes: string[]) => Shaped> = {
-  gcra(reader, path, mistakes) {
-    const limit = count(reader, 'limit', path, mistakes);
-    const perUs = microseconds(reader, path, mistakes);
-    const burst = count(reader, 'burst', path, mistakes, Math.max(1, limit));
-    const shape = bucket({ perUs, each: 'limit', rate: limit, burst }, path, mistakes);
-    return { shape, limit, capacity: burst };
-  },
-  tokenBucket(reader, path, mistakes) {
-    const capacity = count(reader, 'capacity', path, mistakes);
-    const refill = count(reader, 'refill', path, mistakes);
-    const perUs = microseconds(reader, path, mistakes);
-    const shape = bucket({ perUs, each: 'refill', rate: refill, burst: capacity }, path, mistakes);
-    return { shape, limit: capacity, capacity };
-  },
-  slidingWindow(reader, path, mistakes) {
-    const limit = count(reader, 'limit', path, mistakes);
-    const perUs = microseconds(reader, path, mistakes);
-    const buckets = reader.integer('buckets', 1, 10);
-    if (buckets > MOST_BUCKETS)
-      mistakes.push(`${path}.buckets is ${buckets}. Give a whole number from 1 to ${MOST_BUCKETS}.`);
-    return {
-      shape: { kind: 'slidingWindow', limit, bucketUs: Math.ceil(perUs / buckets), buckets },
-      limit,
-      capacity: limit,
-    };
-  },
-  slidingLog(reader, path, mistakes) {
-    const limit = count(reader, 'limit', path, mistakes);
-    if (limit > MOST_IN_LOG) {
-      mistakes.push(
-        `${path}.limit is ${limit}, and a log keeps ${MOST_IN_LOG} calls at most. Use slidingWindow() for more.`,
-      );
-    }
-    return {
-      shape: { kind: 'slidingLog', limit, perUs: microseconds(reader, path, mistakes) },
-      limit,
-      capacity: limit,
-    };
-  },
-  fixedWindow(reader, path, mistakes) {
-    const limit = count(reader, 'limit', path, mistakes);
-    return {
-      shape: { kind: 'fixedWindow', limit, perUs: microseconds(reader, path, mistakes) },
-      limit,
-      capacity: limit,
-    };
-  },
-};
-
-function count(reader: OptionsReader, name: string, path: string, mistakes: string[], fallback = 0): number {
-  const value = reader.integer(name, 1, fallback);
-  if (value > MOST) mistakes.push(`${path}.${name} is ${value}. Give a whole number of ${MOST} at most.`);
-  return value;
+/** A limit that depends on the caller is checked when it is known; until then one stands in for it. */
+function withoutFunction(raw: Policy): { source: Policy; limitFor: ((caller: Caller) => number) | undefined } {
+  if (typeof raw !== 'object' || raw === null) return { source: raw, limitFor: undefined };
+  const name = limitName(raw);
+  const limit = (raw as unknown as Record<string, unknown>)[name];
+  if (typeof limit !== 'function') return { source: raw, limitFor: undefined };
+  return { source: { ...raw, [name]: 1 }, limitFor: limit as (caller: Caller) => number };
 }
 
-function microseconds(reader: OptionsReader, path: string, mistakes: string[]): number {
-  const before = mistakes.length;
-  const most = MOST_DAYS * US_PER_DAY;
-  const perUs = (reader.optionalDuration('per', undefined) ?? 0) * US_PER_MS;
-  if (perUs === 0) mistakes.push(`${path}.per is undefined. Write a length of time with its unit, for example '15m'.`);
-  if (perUs > most) mistakes.push(`${path}.per is longer than ${MOST_DAYS} days. Give a shorter one.`);
-  // What is wrong here must not make the rate look wrong, too.
-  return mistakes.length > before ? most : perUs;
-}
-
-interface Bucket {
-  readonly perUs: number;
-  /** The name of the option that is the rate. */
-  readonly each: string;
-  readonly rate: number;
-  readonly burst: number;
-}
-
-function bucket({ perUs, each, rate, burst }: Bucket, path: string, mistakes: string[]): RuleShape {
-  const before = mistakes.length;
-  if (rate > perUs) {
-    mistakes.push(`${path}.${each} is ${rate}, more than one in a microsecond. Lower it, or give a longer "per".`);
-  }
-  // Rounded up, so that the rate is never exceeded.
-  const emissionUs = Math.ceil(perUs / Math.max(1, rate));
-  if (mistakes.length === before && rate > 0 && emissionUs * burst > MOST_TO_FILL_US) {
-    mistakes.push(`${path} would take more than 142 years to give ${burst} back. Give more per time, or less at once.`);
-  }
-  return { kind: 'gcra', emissionUs, burst };
+/** What the limit of a policy is called among its options. */
+export function limitName({ kind }: Policy): 'limit' | 'max' | 'capacity' {
+  if (kind === 'concurrency') return 'max';
+  return kind === 'tokenBucket' ? 'capacity' : 'limit';
 }
