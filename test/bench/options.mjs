@@ -35,9 +35,14 @@ async function parse(args) {
   if (!Number.isInteger(rounds) || rounds < (quick ? 1 : FEWEST_ROUNDS) || rounds > 1_000) {
     throw new Error(`--rounds is ${values.rounds}. Give a number from ${FEWEST_ROUNDS} to 1000, or less with --quick.`);
   }
-  const peers = peersIn(values.peers);
   const { area } = await import(`./areas/${name}.mjs`);
+  const peers = peersIn(values.peers, peersOf(area));
   return { area, scenarios: chosen(area, values.only, quick, peers), rounds, quick, peers, json };
+}
+
+function peersOf({ scenarios }) {
+  const peers = scenarios.flatMap(({ contenders }) => contenders.flatMap(({ peer }) => peer ?? []));
+  return [...new Set(peers)];
 }
 
 function chosen({ scenarios }, only, quick, peers) {

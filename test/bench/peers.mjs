@@ -3,22 +3,25 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Other caches, and the packages that each needs. */
+/** Other libraries, and the packages that each needs. */
 const PEERS = {
   bentocache: ['bentocache', 'bentocache/drivers/redis', 'ioredis'],
   cacheable: ['cacheable', '@keyv/redis'],
   'cache-manager': ['cache-manager', 'cacheable', '@keyv/redis'],
+  'rate-limiter-flexible': ['rate-limiter-flexible', 'ioredis'],
+  '@nest-lab/throttler-storage-redis': ['@nest-lab/throttler-storage-redis', 'ioredis'],
+  'rate-limit-redis': ['rate-limit-redis', 'ioredis'],
 };
 
 /**
- * Which of them are installed in a folder, or in a folder within it: BentoCache wants a major version of ioredis of its
- * own, so it may have to stay apart.
+ * Which of the `wanted` are installed in a folder, or in a folder within it: BentoCache wants a major version of ioredis of
+ * its own, so it may have to stay apart.
  */
-export function peersIn(folder) {
-  if (folder === undefined) return { folder, names: [] };
+export function peersIn(folder, wanted) {
+  if (folder === undefined || wanted.length === 0) return { folder, names: [] };
   if (!existsSync(folder)) throw new Error(`There is no folder ${folder}. Give one that has the peers installed.`);
-  const names = Object.keys(PEERS).filter((peer) => homeOf(folder, peer) !== undefined);
-  if (names.length === 0) throw new Error(`None of ${Object.keys(PEERS).join(', ')} is installed in ${folder}.`);
+  const names = wanted.filter((peer) => homeOf(folder, peer) !== undefined);
+  if (names.length === 0) throw new Error(`None of ${wanted.join(', ')} is installed in ${folder}.`);
   return { folder, names };
 }
 

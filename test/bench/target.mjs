@@ -3,8 +3,8 @@ import { ratioOf } from './summary.mjs';
 /**
  * One line that says whether a stated target was met. A target of a scenario that did not run says nothing.
  *
- * A target is a `scenario`, a `contender` of it, the number it is about (`of`, or the ratio of a `field` to that of the row
- * `against` in the same round), and the bound: `atLeast` or `atMost`.
+ * A target is a `scenario`, a `contender` of it, the number it is about (`of` its row and that `against` which it is held, or
+ * the ratio of a `field` of both in the same round), and the bound: `atLeast` or `atMost`.
  */
 export function targetLines(targets, results) {
   return targets.flatMap(({ scenario, contender, ...target }) => {
@@ -18,7 +18,7 @@ export function targetLines(targets, results) {
 }
 
 function judged({ of, field, against, ...target }, row, rows) {
-  const value = of ? of(row) : ratioOf(field, row, rows[against]);
+  const value = of ? of(row, rows[against]) : ratioOf(field, row, rows[against]);
   const { atLeast, atMost, unit } = target;
   const met = atLeast === undefined ? value <= atMost : value >= atLeast;
   return `${boundOf(target)}: ${value.toFixed(2)}${unit}  ${met ? 'met' : 'NOT MET'}`;

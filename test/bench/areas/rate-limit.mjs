@@ -1,8 +1,13 @@
+import { ratioOf } from '../summary.mjs';
 import { targetLines } from '../target.mjs';
 import { defineArea } from './area.mjs';
 
 const counter = { name: 'a counter by a script', system: 'raw-limits' };
 const ours = { system: 'nuthatch-limits' };
+const PEERS = ['rate-limiter-flexible', '@nest-lab/throttler-storage-redis', 'rate-limit-redis'];
+/** Rows that appear where `--peers` has them. */
+const peers = (operation) => PEERS.map((peer) => ({ name: peer, system: 'peer-limits', peer, operation }));
+
 const base = { cores: 'one', isRight: ({ allowed }) => allowed };
 const one = {
   ...base,
@@ -10,6 +15,7 @@ const one = {
     { ...counter, operation: 'one' },
     { ...ours, name: 'nuthatch, gcra', operation: 'one' },
     { ...ours, name: 'nuthatch, slidingWindow', operation: 'window' },
+    ...peers('one'),
   ],
 };
 
@@ -28,6 +34,20 @@ const scenarios = [
     ],
   },
   {
+    name: 'denied',
+    title: 'a subject that everybody is denied for, one call after the other',
+    cores: 'one',
+    concurrency: 1,
+    denies: true,
+    isRight: ({ allowed }) => !allowed,
+    contenders: [
+      { ...counter, operation: 'denied' },
+      { ...ours, name: 'nuthatch', operation: 'denied' },
+      ...peers('denied'),
+      { ...peers('denied')[0], name: 'rate-limiter-flexible, inMemoryBlockOnConsumed', blocksInMemory: true },
+    ],
+  },
+  {
     ...base,
     name: 'memory',
     title: '50,000 subjects, each met once',
@@ -37,24 +57,38 @@ const scenarios = [
     warmUpRounds: 0,
     flushes: true,
     contenders: [
-      { ...counter, operation: 'fill' },
+      { ...counter, name: 'a counter with the names of nuthatch', operation: 'fill' },
+      { ...counter, name: 'a counter with short names', operation: 'fillShortName' },
       { ...ours, name: 'nuthatch, one policy', operation: 'fill' },
       { ...ours, name: 'nuthatch, four policies', operation: 'fillFour' },
+      ...peers('fill'),
     ],
   },
 ];
 
-const speed = ({ speed: ratio }) => ratio.median;
+const TIMES_AS_FAST = 1.3;
+const asFastAs = (peer) => ({
+  scenario: 'one-c64',
+  contender: 'nuthatch, gcra',
+  what: `the speed of ${peer}`,
+  of: (row, other) => 1 / ratioOf('ns', row, other),
+  against: peer,
+  atLeast: TIMES_AS_FAST,
+  unit: 'x',
+});
+const denied = { scenario: 'denied', contender: 'nuthatch' };
 const memory = { field: 'memoryBytes', unit: 'x' };
 const TARGETS = [
   {
     scenario: 'one-c64',
     contender: 'nuthatch, gcra',
     what: 'the speed of a counter',
-    of: speed,
+    of: ({ speed }) => speed.median,
     atLeast: 1,
     unit: 'x',
   },
+  asFastAs('rate-limiter-flexible'),
+  asFastAs('@nest-lab/throttler-storage-redis'),
   {
     scenario: 'three-c64',
     contender: 'nuthatch, one call',
@@ -65,10 +99,24 @@ const TARGETS = [
     unit: 'x',
   },
   {
+    ...denied,
+    what: 'decisions per second',
+    of: ({ opsPerSecond }) => opsPerSecond / 1e6,
+    atLeast: 1,
+    unit: ' million',
+  },
+  {
+    ...denied,
+    what: 'Redis commands per decision',
+    of: ({ commands }) => Object.values(commands).reduce((sum, calls) => sum + calls, 0),
+    atMost: 0,
+    unit: '',
+  },
+  {
     scenario: 'memory',
     contender: 'nuthatch, one policy',
-    what: 'of the memory of a counter',
-    against: counter.name,
+    what: 'of the memory of a counter with the same names',
+    against: 'a counter with the names of nuthatch',
     atMost: 1.4,
     ...memory,
   },
