@@ -1,5 +1,6 @@
 -- Decides what most calls are: all of one plan, which is one subject with rules of kind gcra alone. What it cannot decide,
--- because there is more in the state of the subject, it leaves to decide.lua; see there for KEYS, ARGV and the reply.
+-- because there is more in the state of the subject, it and all calls after it are left to decide.lua; see there for KEYS, ARGV
+-- and the reply.
 
 -- States as they are while this runs, by their keys; false where there is none.
 local states = redis.call('MGET', unpack(KEYS))
@@ -10,7 +11,7 @@ end
 for index = 1 + before, #KEYS do
   states[KEYS[index]] = states[index]
 end
-local out, to, changed = { now }, 1, false
+local out, to, changed = { now, 0 }, 2, false
 -- How many calls have been decided.
 local decided = 0
 
@@ -39,27 +40,26 @@ if calls > 0 and count == 1 then
       end
       tat = stored
     end
-    local arrival = min(max(tat, now), now + tolerance)
-    local retry, reset = 0, arrival + taken - now
-    if reset > tolerance then
-      retry, reset = reset - tolerance, arrival - now
+    local value = min(max(tat, now), now + tolerance) + taken - now
+    if value > tolerance then
+      value = tolerance - value
     else
-      state = write('>I2BI7', id, 7, now + reset)
+      state = write('>I2BI7', id, 7, now + value)
       states[key], changed = state, true
-      redis.call('SET', key, state, 'PX', ceil(reset / 1000))
+      redis.call('SET', key, state, 'PX', ceil(value / 1000))
     end
-    out[to + 1], out[to + 2], out[to + 3] = floor((tolerance - reset) / emission), retry, reset
-    to = to + 3
+    to = to + 1
+    out[to] = value
     decided = call
   end
 elseif calls > 0 then
   local format = '>' .. string.rep('I2BI7', count)
-  local ids, emissions, tolerances, takings = {}, {}, {}, {}
+  local ids, tolerances, takings = {}, {}, {}
   for rule = 1, count do
     local at = 7 * rule
-    ids[rule], emissions[rule] = tonumber(ARGV[at]), tonumber(ARGV[at + 4])
-    tolerances[rule] = emissions[rule] * tonumber(ARGV[at + 5])
-    takings[rule] = emissions[rule] * tonumber(ARGV[at + 2])
+    local emission = tonumber(ARGV[at + 4])
+    ids[rule] = tonumber(ARGV[at])
+    tolerances[rule], takings[rule] = emission * tonumber(ARGV[at + 5]), emission * tonumber(ARGV[at + 2])
   end
   for call = 1, calls do
     local key, tats, fits = KEYS[call + before], {}, true
@@ -91,16 +91,15 @@ elseif calls > 0 then
       fields[place - 2], fields[place - 1], fields[place] = ids[rule], 7, now + reset
     end
     for rule = 1, count do
-      local tolerance, retry, reset = tolerances[rule], 0, fields[3 * rule] - now
-      if reset > tolerance then
-        retry = reset - tolerance
-      end
-      if not allowed then
+      local tolerance, value = tolerances[rule], fields[3 * rule] - now
+      if value > tolerance then
+        value = tolerance - value
+      elseif not allowed then
         -- As it is without the call.
-        reset = reset - takings[rule]
+        value = value - takings[rule]
       end
-      out[to + 1], out[to + 2], out[to + 3] = floor((tolerance - reset) / emissions[rule]), retry, reset
-      to = to + 3
+      to = to + 1
+      out[to] = value
     end
     if allowed then
       state = write(format, unpack(fields))
@@ -110,6 +109,7 @@ elseif calls > 0 then
     decided = call
   end
 end
+out[2] = decided
 if calls > 0 and decided == calls then
   return changed and remember(out) or out
 end

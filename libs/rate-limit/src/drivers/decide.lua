@@ -9,7 +9,8 @@
 --          (times in microseconds)
 -- then     for each row of calls of the same plan: its number, and how many calls; if the plan has places to give, for each call
 --          the mark of its operation (4 bytes)
--- Returns  the time in microseconds; then for each rule of each call: remaining, retry (0 if it allows the call), reset.
+-- Returns  the time in microseconds; how many calls are told in short; for each rule of these the reset, or, if it denies the call,
+--          the retry below 0; then for each rule of the others: remaining, retry (0 if it allows the call), reset.
 --          Only the time if a calendar has come to a period that no plan knows of.
 --
 -- Invariant: the same arithmetic as in algorithms/*.ts, in whole numbers below 2^53.
