@@ -1,53 +1,31 @@
 import { randomInt } from 'node:crypto';
 import type { BeforeApplicationShutdown, OnModuleInit } from '@nestjs/common';
-import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
-import type { PolicyState, RateLimitDecision } from './decision.js';
-import { MemoryRateLimitDriver } from './drivers/memory.driver.js';
 import type { CallPart, OpenCall } from './call.js';
 import { ChargedCall } from './charged-call.js';
-import {
-  OPERATIONS,
-  type Charge,
-  type Decision,
-  type RateLimitDriver,
-  type Verdict,
-} from './drivers/rate-limit-driver.js';
+import type { RateLimitDecision } from './decision.js';
+import { OPERATIONS, type RateLimitDriver } from './drivers/rate-limit-driver.js';
 import type { Instances } from './instances.js';
-import { shareOf } from './local-share.js';
+import { isOutage } from './is-outage.js';
 import type { LimitExtras } from './limit-extras.js';
-import type { LimitOverrides } from './overrides/limit-overrides.js';
+import { LocalLimits, type Decided } from './local-limits.js';
 import { forgetAll } from './news/forget-all.js';
+import type { LimitOverrides } from './overrides/limit-overrides.js';
 import { Places } from './places.js';
 import type { PolicySet } from './policies/policy-set.js';
 import type { ResolvedPolicy } from './policies/resolve-policy.js';
 import { LimitVariants } from './policies/with-limit.js';
-import { LimitRequests, type LimitRequest } from './request.js';
 import { RateLimitCallError } from './rate-limit.errors.js';
-import type { TopConsumers } from './top/top-consumers.js';
-import { subjectKey } from './subject-key.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
+import { LimitRequests, type LimitRequest } from './request.js';
+import { subjectKey } from './subject-key.js';
+import { toDecision } from './to-decision.js';
+import type { TopConsumers } from './top/top-consumers.js';
 
-// When nothing is known of when Redis will be back.
-const CLOSED_RETRY_US = 1_000_000;
-// A Redis that answers now and then must not give everybody a fresh share each time.
-const ONE_OUTAGE_MS = 10_000;
 const US_PER_MS = 1_000;
-
-/** How a request was decided, and by whom. */
-interface Decided {
-  readonly driver: RateLimitDriver;
-  /** As the driver was asked: in an outage for a share of the limits. */
-  readonly request: LimitRequest;
-  readonly raw: Decision;
-  readonly operation: number;
-  readonly decision: RateLimitDecision;
-}
 
 /** Decides by Redis, and while it cannot be asked by what each policy wants then. */
 export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
-  /** What this process decides by itself. Begins anew with each outage, and an outage that comes and goes is one. */
-  #local = new MemoryRateLimitDriver();
-  #lastAwayAt = Number.NEGATIVE_INFINITY;
+  readonly #local: LocalLimits;
   #operation = randomInt(OPERATIONS);
   readonly #requests: LimitRequests;
   readonly #places = new Places();
@@ -64,6 +42,7 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
     private readonly instances: Instances | undefined,
     private readonly extras: LimitExtras,
   ) {
+    this.#local = new LocalLimits(() => instances?.count ?? 1);
     this.#requests = new LimitRequests((subject) => this.keyOf(subject), extras.denyCache);
   }
 
@@ -123,7 +102,7 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
       decision = toDecision(await this.driver.decide(request.charges, operation), request.policies, true);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      decision = (await this.#decideAlone(request, operation)).decision;
+      decision = (await this.#local.decide(request, operation)).decision;
     }
     this.#note(request, decision, askedAtMs);
     return decision;
@@ -185,19 +164,19 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
       return toDecision(await this.driver.peek(request.charges), request.policies, true);
     } catch (error) {
       if (!isOutage(error)) throw error;
-      return (await this.#decideAlone(request, undefined)).decision;
+      return (await this.#local.decide(request, undefined)).decision;
     }
   }
 
   async reset(key: string, policies: readonly ResolvedPolicy[]): Promise<void> {
     const ids = policies.map(({ id }) => id);
-    if (this.#isAway()) await this.#local.reset(key, ids);
+    await this.#local.current?.reset(key, ids);
     await this.driver.reset(key, ids);
     await this.extras.news.publish({ kind: 'forget', key, ids });
   }
 
   async block(key: string, { id }: ResolvedPolicy, ms: number): Promise<void> {
-    if (this.#isAway()) await this.#local.block(key, id, ms * US_PER_MS);
+    await this.#local.current?.block(key, id, ms * US_PER_MS);
     await this.driver.block(key, id, ms * US_PER_MS);
     if (ms === 0) await this.extras.news.publish({ kind: 'forget', key, ids: [id] });
   }
@@ -230,31 +209,8 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
       return { driver: this.driver, request, raw, operation, decision: toDecision(raw, request.policies, true) };
     } catch (error) {
       if (!isOutage(error)) throw error;
-      return this.#decideAlone(request, operation);
+      return this.#local.decide(request, operation);
     }
-  }
-
-  /** @param operation undefined to charge nothing */
-  async #decideAlone({ charges, policies, subjects }: LimitRequest, operation: number | undefined): Promise<Decided> {
-    if (!this.#isAway()) this.#local = new MemoryRateLimitDriver();
-    this.#lastAwayAt = performance.now();
-    const local = localPart({ charges, policies, subjects }, this.instances?.count ?? 1);
-    const closed = policies.some(({ onOutage, shadow }) => onOutage === 'closed' && !shadow);
-    const driver = this.#local;
-    // What is denied all the same is charged to nobody here either.
-    const raw = await (operation === undefined || closed
-      ? driver.peek(local.charges)
-      : driver.decide(local.charges, operation));
-    const verdicts = [...raw.verdicts];
-    const all = policies.map((policy) => (policy.onOutage === 'local' ? verdicts.shift()! : verdictWithout(policy)));
-    const allowed = raw.allowed && !closed;
-    const decision = toDecision({ allowed, nowUs: raw.nowUs, verdicts: all }, policies, false);
-    return { driver, request: local, raw, operation: operation ?? 0, decision };
-  }
-
-  /** Whether an outage goes on, or has ended so shortly ago that the next is the same. */
-  #isAway(): boolean {
-    return performance.now() - this.#lastAwayAt <= ONE_OUTAGE_MS;
   }
 
   #nextOperation(): number {
@@ -263,67 +219,6 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
   }
 }
 
-/** What this process decides by itself, of its share of the limits. */
-function localPart({ charges, policies, subjects }: LimitRequest, processes: number): LimitRequest {
-  let at = 0;
-  const isLocal = (): boolean => policies[at++]!.onOutage === 'local';
-  return {
-    policies: policies.filter(({ onOutage }) => onOutage === 'local'),
-    subjects,
-    charges: charges.map(({ key, rules }): Charge => {
-      const own = rules.filter(isLocal);
-      return { key, rules: processes === 1 ? own : own.map((rule) => shareOf(rule, processes)) };
-    }),
-  };
-}
-
 function countsNot(when: ResolvedPolicy['when'], outcome: 'success' | 'failure'): boolean {
   return (when === 'failures' && outcome === 'success') || (when === 'successes' && outcome === 'failure');
-}
-
-function verdictWithout({ onOutage, limit }: ResolvedPolicy): Verdict {
-  return onOutage === 'closed'
-    ? { ok: false, remaining: 0, retryUs: CLOSED_RETRY_US, resetUs: CLOSED_RETRY_US }
-    : { ok: true, remaining: limit, retryUs: 0, resetUs: 0 };
-}
-
-function toDecision(
-  { allowed, nowUs, verdicts }: Decision,
-  policies: readonly ResolvedPolicy[],
-  shared: boolean,
-): RateLimitDecision {
-  const violated: string[] = [];
-  const states: PolicyState[] = [];
-  let remaining = Number.POSITIVE_INFINITY;
-  let remainingInShadow = Number.POSITIVE_INFINITY;
-  let retryUs = 0;
-  let latestUs = 0;
-  for (const [index, { name, limit, shadow }] of policies.entries()) {
-    const verdict = verdicts[index]!;
-    if (!verdict.ok) violated.push(name);
-    if (shadow) remainingInShadow = Math.min(remainingInShadow, verdict.remaining);
-    else {
-      remaining = Math.min(remaining, verdict.remaining);
-      if (!verdict.ok) retryUs = Math.max(retryUs, verdict.retryUs);
-    }
-    latestUs = Math.max(latestUs, verdict.resetUs);
-    states.push({ name, limit, remaining: verdict.remaining, resetMs: Math.ceil(verdict.resetUs / US_PER_MS) });
-  }
-  return {
-    allowed,
-    remaining: Number.isFinite(remaining) ? remaining : remainingInShadow,
-    retryAfterMs: Math.ceil(retryUs / US_PER_MS),
-    resetAt: new Date(Math.ceil(nowUs / US_PER_MS) + Math.ceil(latestUs / US_PER_MS)),
-    violated,
-    policies: states,
-    shared,
-  };
-}
-
-// What a server says that does not serve anybody for now, or takes no writes.
-const NOT_SERVING = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|MISCONF|NOREPLICAS|OOM)\b/;
-
-function isOutage(error: unknown): boolean {
-  if (error instanceof RedisUnreachableError || error instanceof RedisTimeoutError) return true;
-  return error instanceof Error && error.name === 'ReplyError' && NOT_SERVING.test(error.message);
 }
