@@ -35,13 +35,14 @@ function timedDriver(connection: ServerConnection, now: () => number): RedisRate
   return new RedisRateLimitDriver(atTime, 2_000);
 }
 
-/** Periods of seven seconds. */
-const sevens: Calendar = {
-  around(nowUs) {
-    const startUs = nowUs - (nowUs % (7 * SECOND));
-    return { startUs, endUs: startUs + 7 * SECOND, nextEndUs: startUs + 14 * SECOND };
-  },
-};
+function periodsOf(us: number): Calendar {
+  return {
+    around(nowUs) {
+      const startUs = nowUs - (nowUs % us);
+      return { startUs, endUs: startUs + us, nextEndUs: startUs + 2 * us };
+    },
+  };
+}
 
 function randomRule(random: (below: number) => number, id: number): Rule {
   const limit = 1 + random(12);
@@ -55,7 +56,7 @@ function randomRule(random: (below: number) => number, id: number): Rule {
     { ...common, kind: 'fixedWindow', limit, perUs },
     { ...common, kind: 'slidingWindow', limit, bucketUs: Math.ceil(perUs / 5), buckets: 5 },
     { ...common, kind: 'slidingLog', limit, perUs },
-    { ...common, kind: 'calendar', limit, calendar: sevens },
+    { ...common, kind: 'calendar', limit, calendar: periodsOf(7 * SECOND) },
     { ...common, kind: 'concurrency', cost: 1, limit, leaseUs: perUs },
   ][random(6)] as Rule;
 }
@@ -153,6 +154,7 @@ describe('the bound of a limit', () => {
     ['2 * limit - 1', { ...common, kind: 'fixedWindow', limit: 20, perUs }, 39],
     ['limit', { ...common, kind: 'slidingWindow', limit: 20, bucketUs: perUs / 10, buckets: 10 }, 20],
     ['limit', { ...common, kind: 'slidingLog', limit: 20, perUs }, 20],
+    ['2 * limit', { ...common, kind: 'calendar', limit: 20, calendar: periodsOf(perUs) }, 40],
   ];
 
   it.each(rules)('of %s holds in any window, whenever the calls come (%j)', async (_, rule, bound) => {
@@ -175,5 +177,35 @@ describe('the bound of a limit', () => {
 
     expect(worst).toBeLessThanOrEqual(bound);
     expect(worst).toBeGreaterThan(bound * 0.7);
+  });
+
+  it.each(rules)('of %s holds for what is not taken back, whenever that is (%j)', async (_, rule, bound) => {
+    let [worst, back] = [0, 0];
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = randoms(seed);
+      let nowUs = 1_800_000_000_000_000 + random(perUs);
+      const memory = new MemoryRateLimitDriver(() => nowUs);
+      const kept: number[] = [];
+      const open: { settlement: Settlement; backAt: number }[] = [];
+      for (let step = 0; step < 1_500; step++) {
+        nowUs += [0, 1, perUs / 20, perUs / 20 - 1, random(perUs / 3)][random(5)]!;
+        while (open.length > 0 && open[0]!.backAt <= nowUs) await memory.settle([open.shift()!.settlement]);
+        const { allowed, verdicts } = await memory.decide([{ key: 'subject', rules: [rule] }], step);
+        if (!allowed) continue;
+        if (random(2) === 0) kept.push(nowUs);
+        else {
+          const { resetUs } = verdicts[0]!;
+          const settlement = { key: 'subject', rule, back: 1, operation: step, chargedAtUs: nowUs, resetUs };
+          open.push({ settlement, backAt: nowUs + random(perUs) });
+          open.sort((one, other) => one.backAt - other.backAt);
+          back += 1;
+        }
+      }
+      worst = Math.max(worst, most(kept, perUs));
+    }
+
+    expect(back).toBeGreaterThan(1_000);
+    expect(worst).toBeLessThanOrEqual(bound);
+    expect(worst).toBeGreaterThan(bound * 0.4);
   });
 });
