@@ -105,6 +105,22 @@ describe('two processes', () => {
     expect(await other.peek('log', bystander)).toMatchObject({ allowed: false, policies: [{ limit: 3 }] });
   });
 
+  it('give a wide network of IPv6 as many times the limit, and one that is named what was said', async () => {
+    const [one, other] = [await openProcess(), await openProcess()];
+    const [narrow, wide] = one.subjectsOf('2001:db8:77:1::5');
+    expect([narrow, wide]).toEqual(['ip:2001:db8:77:1::/64', 'ip:2001:db8:77::/48']);
+
+    const limits = async (limiter: RateLimiter): Promise<unknown[]> =>
+      Promise.all([narrow, wide].map(async (subject) => (await limiter.peek('api', subject!)).policies[0]!.limit));
+    expect(await limits(other)).toEqual([3, 48]);
+    await one.override('api', { limit: 10 });
+    await eventually('it is in force', async () => String(await limits(other)) === '10,160', 1_000);
+    await one.override('api', { limit: 50 }, { subject: wide! });
+    await eventually('it is in force', async () => String(await limits(other)) === '10,50', 1_000);
+    await one.override('api', null);
+    await one.override('api', null, { subject: wide! });
+  });
+
   it('know who uses a policy most', async () => {
     const [one, other] = [await openProcess(), await openProcess()];
     const [much, less] = [randomUUID(), randomUUID()];

@@ -5,6 +5,7 @@ import { ChargedCall } from './charged-call.js';
 import type { RateLimitDecision } from './decision.js';
 import { OPERATIONS, type RateLimitDriver } from './drivers/rate-limit-driver.js';
 import type { Instances } from './instances.js';
+import { networksOf, timesOf } from './ip/ip-networks.js';
 import { isOutage } from './is-outage.js';
 import type { LimitExtras } from './limit-extras.js';
 import { LocalLimits, type Decided } from './local-limits.js';
@@ -12,7 +13,7 @@ import { forgetAll } from './news/forget-all.js';
 import type { LimitOverrides } from './overrides/limit-overrides.js';
 import { Places } from './places.js';
 import type { PolicySet } from './policies/policy-set.js';
-import type { ResolvedPolicy } from './policies/resolve-policy.js';
+import { CHECK_POLICY, type ResolvedPolicy } from './policies/resolve-policy.js';
 import { LimitVariants } from './policies/with-limit.js';
 import { RateLimitCallError } from './rate-limit.errors.js';
 import type { ResolvedRateLimitOptions } from './rate-limit.options.js';
@@ -66,6 +67,11 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
     return subjectKey(this.root, subject, this.options.ip);
   }
 
+  /** What policies by address limit of one, the narrowest network first. */
+  subjectsOf(address: string): readonly string[] {
+    return networksOf(address, this.options.ip).map(({ subject }) => subject);
+  }
+
   get overrides(): LimitOverrides {
     return this.extras.overrides;
   }
@@ -80,17 +86,22 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
 
   /** The policies with the limits that are in force for a subject; the same list where these are their own. */
   inForceAll(policies: readonly ResolvedPolicy[], subject: string): readonly ResolvedPolicy[] {
-    for (const { name } of policies) {
-      if (this.extras.overrides.limitFor(name, subject) !== undefined)
-        return policies.map((policy) => this.#inForce(policy, subject));
-    }
-    return policies;
+    const times = typeof subject === 'string' ? timesOf(subject, this.options.ip) : 1;
+    let changed = times !== 1;
+    for (const { name } of policies) changed ||= this.extras.overrides.limitFor(name, subject) !== undefined;
+    if (!changed) return policies;
+    return policies.map((policy) => {
+      const limit = Math.min(policy.limit * times, policy.mostLimit);
+      // A limit that depends on the caller is not known here.
+      const own = policy.limitFor || times === 1 ? policy : this.#variants.of(policy, limit, times);
+      return this.#inForce(own, subject, times);
+    });
   }
 
-  /** @param times how many times the limit of others this subject has */
+  /** @param times how many times the limit of others this subject has, which is in the policy already */
   #inForce(policy: ResolvedPolicy, subject: string, times = 1): ResolvedPolicy {
-    const limit = this.extras.overrides.limitFor(policy.name, subject);
-    return limit === undefined ? policy : this.#variants.of(policy, Math.min(limit * times, policy.mostLimit));
+    const limit = this.extras.overrides.limitFor(policy.name, subject, times);
+    return limit === undefined ? policy : this.#variants.of(policy, Math.min(limit, policy.mostLimit));
   }
 
   /** Decides a call, and charges it if it is allowed. */
@@ -113,7 +124,7 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
     const { denyCache, top } = this.extras;
     if (!denyCache) return undefined;
     const decision = (set.denied ??= denyCache.forSet(set.policies)).look(subject, cost);
-    if (decision && top) for (const name of decision.violated) top.note(name, subject, 0, false);
+    if (decision && top) for (const name of decision.violated) this.#countOne(top, name, subject, 0, false);
     return decision;
   }
 
@@ -198,9 +209,14 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
     for (const [charge, { rules }] of charges.entries()) {
       for (const { cost } of rules) {
         const { name } = policies[at++]!;
-        if (allowed || violated.includes(name)) top.note(name, subjects[charge]!, cost, allowed);
+        if (allowed || violated.includes(name)) this.#countOne(top, name, subjects[charge]!, cost, allowed);
       }
     }
+  }
+
+  /** What has no name cannot be asked for. */
+  #countOne(top: TopConsumers, name: string, subject: string, cost: number, allowed: boolean): void {
+    if (name !== CHECK_POLICY) top.note(name, subject, cost, allowed);
   }
 
   async #decide(request: LimitRequest, operation: number): Promise<Decided> {

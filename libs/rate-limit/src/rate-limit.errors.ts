@@ -10,7 +10,7 @@ export class RateLimitOptionsError extends NuthatchError {
   }
 }
 
-/** A call names a policy that there is none of, or no subject. */
+/** A call asks for what cannot be: an unknown policy, no subject, a wrong cost, limit, note or number. */
 export class RateLimitCallError extends NuthatchError {
   constructor(message: string) {
     super('RATE_LIMIT_CALL', message);

@@ -75,7 +75,7 @@ function createCore(raw: RateLimitModuleOptions, connections: RedisConnections):
   const driver = new LeasingRateLimitDriver(redis);
   news.on({
     told: (message) => {
-      if (message.kind === 'forget' && message.key !== undefined) driver.forget(message.key, message.ids ?? []);
+      if (message.kind === 'forget' && message.key !== undefined) driver.forget(message.key, message.ids);
     },
     armed: () => undefined,
     gap: () => undefined,

@@ -101,7 +101,7 @@ export function resolveRateLimitOptions(options: RateLimitModuleOptions): Resolv
 function readPolicies(reader: OptionsReader, onOutage: OutageMode, mistakes: string[]): PolicyBook {
   const book = new PolicyBook(onOutage);
   for (const [name, raw] of reader.entries('policies', {})) {
-    book.inline(name, raw as Policy, `options.policies.${name}`, mistakes);
+    book.add(name, raw as Policy, `options.policies.${name}`, mistakes);
   }
   const isName = (item: unknown): string | undefined => (typeof item === 'string' ? undefined : 'is no string');
   book.setDefaults(reader.list('defaults', isName), 'options.defaults', mistakes);

@@ -100,6 +100,11 @@ export class RateLimiter {
     return { allowed, remaining, resetAt };
   }
 
+  /** The subjects of an address, the narrowest first: what policies `by: 'ip'` limit of it. */
+  subjectsOf(address: string): readonly string[] {
+    return this.core.subjectsOf(address);
+  }
+
   /** Forgets what was taken, and ends blocks, in all processes at once. */
   async reset(policies: string | readonly string[], subject: string): Promise<void> {
     await this.core.reset(this.core.keyOf(subject), this.#sets.named(policies).policies);

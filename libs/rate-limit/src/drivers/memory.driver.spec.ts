@@ -79,6 +79,25 @@ describe('The memory of limits', () => {
     expect(driver.size).toBe(0);
   });
 
+  it.each([
+    { kind: 'gcra', emissionUs: 100 * MS, burst: 2 },
+    { kind: 'fixedWindow', limit: 2, perUs: 100 * MS },
+    { kind: 'slidingWindow', limit: 2, bucketUs: 20 * MS, buckets: 5 },
+    { kind: 'slidingLog', limit: 2, perUs: 100 * MS },
+  ] as const)('frees nothing by giving back what has run off since (%j)', async (shape) => {
+    const driver = open();
+    const rule: Rule = { ...shape, id: 1, cost: 1, shadow: false };
+    const charges = [{ key: 'subject', rules: [rule] }];
+    const { nowUs: chargedAtUs, verdicts } = await driver.decide(charges, 1);
+    nowUs += 130 * MS;
+    for (let call = 2; (await driver.decide(charges, call)).allowed; call++);
+
+    const { resetUs } = verdicts[0]!;
+    await driver.settle([{ key: 'subject', rule, back: 1, operation: 1, chargedAtUs, resetUs }]);
+
+    expect((await driver.decide(charges, 9)).allowed).toBe(false);
+  });
+
   it('by its own clock never goes back, and counts in microseconds since 1970', async () => {
     const driver = new MemoryRateLimitDriver();
     const times: number[] = [];

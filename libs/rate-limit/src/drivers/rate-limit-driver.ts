@@ -112,7 +112,7 @@ export interface SlidingLogRule extends AnyRule {
   readonly perUs: number;
 }
 
-/** At most `limit` in each period of a calendar; so at most `2 * limit` in the length of one. */
+/** At most `limit` in each period of a calendar; so at most `2 * limit` in the length of the shortest. */
 export interface CalendarRule extends AnyRule {
   readonly kind: 'calendar';
   readonly limit: number;

@@ -49,6 +49,16 @@ export function ipGroupOf(subject: string, prefixes: IpPrefixes): string | undef
   return bits === widest ? subject : subjectOf(address, widest);
 }
 
+/** How many times the limit of a policy a subject has: more than once for a wide network. */
+export function timesOf(subject: string, prefixes: IpPrefixes): number {
+  const slash = subject.indexOf('/');
+  if (slash === -1 || !subject.startsWith(BEGINS)) return 1;
+  const address = parseAddress(subject.slice(BEGINS.length, slash));
+  const bits = Number(subject.slice(slash + 1));
+  const known = address !== undefined && subjectOf(address, bits) === subject && prefixesOf(address, prefixes);
+  return (known && known.find((prefix) => prefix.bits === bits)?.times) || 1;
+}
+
 function prefixesOf(address: Address, { v4, v6 }: IpPrefixes): readonly IpPrefix[] {
   return typeof address === 'string' ? v4 : v6;
 }

@@ -83,8 +83,8 @@ export class LeasingRateLimitDriver implements RateLimitDriver {
   }
 
   /** Spends nothing more of what was taken from these rules of a subject; where another process has reset or blocked it. */
-  forget(key: string, ids: readonly number[]): void {
-    for (const book of this.#books.values()) if (book.has(ids)) book.find(key)?.forget();
+  forget(key: string, ids?: readonly number[]): void {
+    for (const book of this.#books.values()) if (!ids || book.has(ids)) book.find(key)?.forget();
   }
 
   /** Gives back what is not spent. What is decided later is decided by the store. Never rejects. */

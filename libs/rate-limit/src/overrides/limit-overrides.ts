@@ -67,9 +67,13 @@ export class LimitOverrides<Policy = ResolvedPolicy> {
     this.#off?.();
   }
 
-  /** The limit of a policy for a subject; undefined: that of the options. */
-  limitFor(policy: string, subject: string): number | undefined {
-    return this.#any ? this.#limits.limitFor(policy, subject) : undefined;
+  /**
+   * The limit of a policy for a subject; undefined: that of the options.
+   *
+   * @param times how many times the limit of everybody this subject has; one of its own is as it is
+   */
+  limitFor(policy: string, subject: string, times = 1): number | undefined {
+    return this.#any ? this.#limits.limitFor(policy, subject, times) : undefined;
   }
 
   /**

@@ -22,10 +22,12 @@ export class LimitsInForce {
     }
   }
 
-  limitFor(policy: string, subject: string): number | undefined {
+  /** @param times how many times the limit of everybody this subject has; one of its own is as it is */
+  limitFor(policy: string, subject: string, times = 1): number | undefined {
     const limits = this.#byPolicy.get(policy);
-    if (limits === undefined || limits.subjects.size === 0) return limits?.everybody;
-    return limits.subjects.get(this.#digests ? subjectName(subject) : subject) ?? limits.everybody;
+    if (limits === undefined) return undefined;
+    const own = limits.subjects.size > 0 && limits.subjects.get(this.#digests ? subjectName(subject) : subject);
+    return own || (limits.everybody && limits.everybody * times);
   }
 
   /** The names of the policies of which a limit is another than here. */

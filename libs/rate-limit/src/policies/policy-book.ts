@@ -36,16 +36,28 @@ export class PolicyBook implements PolicyRegistry {
     );
   }
 
-  inline(name: string, raw: Policy, path: string, mistakes: string[]): ResolvedPolicy | undefined {
+  /** One of the options. @param mistakes where what is wrong is noted, to be told all at once */
+  add(name: string, raw: Policy, path: string, mistakes: string[]): ResolvedPolicy | undefined {
     const policy = resolvePolicy(name, raw, path, this.onOutage, mistakes);
     if (!policy) return undefined;
     const other = this.#owners.get(policy.id);
-    if (other !== undefined) {
-      mistakes.push(`${path} cannot be told from ${other} in Redis. Give one another name.`);
-      return undefined;
-    }
+    if (other === undefined) return this.#own(policy, path);
+    mistakes.push(`${path} cannot be told from ${other} in Redis. Give one another name.`);
+    return undefined;
+  }
+
+  /** Nobody has chosen its name, so another id is found where the usual one is taken. */
+  inline(name: string, raw: Policy, path: string, mistakes: string[]): ResolvedPolicy | undefined {
+    const policy = resolvePolicy(name, raw, path, this.onOutage, mistakes);
+    if (!policy) return undefined;
+    let { id } = policy;
+    for (let attempt = 1; this.#owners.has(id); attempt++) id = ruleId(policy.source.kind, `${name}#${attempt}`);
+    return this.#own({ ...policy, id }, path);
+  }
+
+  #own(policy: ResolvedPolicy, path: string): ResolvedPolicy {
     this.#owners.set(policy.id, path);
-    this.#byName.set(name, policy);
+    this.#byName.set(policy.name, policy);
     return policy;
   }
 

@@ -133,7 +133,10 @@ export function fixedWindow(options: FixedWindowOptions): Policy {
   return { kind: 'fixedWindow', ...options };
 }
 
-/** `limit` in each day, month ... of a time zone. Around its end up to `2 * limit` fit into the length of one. */
+/**
+ * `limit` in each day, month ... of a time zone. Around its end up to `2 * limit` fit into the length of one; into that of a long
+ * one `3 * limit`, where a short one lies within, such as February, or a day of 23 hours.
+ */
 export function calendar(options: CalendarOptions): Policy {
   return { kind: 'calendar', ...options };
 }

@@ -33,11 +33,11 @@ export class LimitVariants {
  * @throws RateLimitCallError for a limit that the policy could not have
  */
 export function withLimit(policy: ResolvedPolicy, limit: number, times = 1): ResolvedPolicy {
-  const { name, source, onOutage } = policy;
+  const { name, source, onOutage, id } = policy;
   const mistakes: string[] = [];
   const burst = source.kind === 'gcra' && source.burst !== undefined ? { burst: source.burst * times } : {};
   const changed = { ...source, ...burst, [limitName(source)]: limit } as Policy;
   const variant = resolvePolicy(name, changed, `The policy "${name}" for this caller`, onOutage, mistakes);
   if (!variant) throw new RateLimitCallError(mistakes.join(' '));
-  return variant;
+  return { ...variant, id };
 }

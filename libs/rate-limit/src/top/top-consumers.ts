@@ -8,7 +8,7 @@ import { byMost, KEPT, type TopStore } from './top-store.js';
 export interface TopConsumer {
   /** A long one is shown as `%sha256:` and its digest. */
   readonly subject: string;
-  /** How much it was given, at least. */
+  /** How much it was charged, at least; also what it got back later. */
   readonly taken: number;
   /** How many of its calls were denied, at least. */
   readonly denied: number;
