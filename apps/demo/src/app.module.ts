@@ -1,14 +1,18 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CacheModule } from '@nuthatch/cache';
+import { RateLimitModule } from '@nuthatch/rate-limit';
 import { RedisModule, redisOptionsFromEnv } from '@nuthatch/redis';
 import { CachesModule } from './caches/caches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthModule } from './health/health.module.js';
+import { LIMITS } from './limits/limits.js';
+import { LimitsModule } from './limits/limits.module.js';
+import { LoginModule } from './login/login.module.js';
 import { WarmingModule } from './warming/warming.module.js';
 
 export interface AppOptions {
-  /** Where `REDIS_URL` and its companions are read. @default process.env */
+  /** Where `REDIS_URL` and its companions, `OPERATOR_TOKEN` and `DEMO_SECRET` are read. @default process.env */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Prefixes every key in Redis. @default 'demo' */
   readonly namespace?: string | undefined;
@@ -26,9 +30,13 @@ export class AppModule {
         // The shop opens once what everybody asks for is there.
         CacheModule.forRoot({ ttl: '1m', warming: { onBoot: 'wait' } }),
         DatabaseModule.forRoot(cities),
+        // Before the limits, some of which are those of users.
+        LoginModule.forRoot(env),
+        RateLimitModule.forRoot({ policies: LIMITS, defaults: ['api'] }),
         CatalogueModule,
         CachesModule,
         HealthModule,
+        LimitsModule.forRoot(env),
         WarmingModule.forRoot(env),
       ],
     };

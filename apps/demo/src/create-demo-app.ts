@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { AppModule, type AppOptions } from './app.module.js';
+import { acceptUploads } from './http/accept-uploads.js';
 import { invalidFields } from './http/invalid-input.js';
 
 export interface DemoOptions extends AppOptions {
@@ -20,7 +21,7 @@ export async function createDemoApp({
 }: DemoOptions = {}): Promise<INestApplication> {
   const app = await NestFactory.create(
     AppModule.forRoot(options),
-    adapter === 'fastify' ? new FastifyAdapter() : new ExpressAdapter(),
+    adapter === 'fastify' ? acceptUploads(new FastifyAdapter()) : new ExpressAdapter(),
     // A mistake in the configuration is thrown to the caller, not printed with a stack by Nest.
     { abortOnError: false, ...(logger !== undefined && { logger }) },
   );

@@ -26,5 +26,11 @@ function whatToTry(shop: string): string {
     curl -i -X PATCH ${shop}/events/42 -H 'content-type: application/json' -d '{"price": 12.5}'
     curl -i '${shop}/events?near=Lisbon&radius=far'       a 400 that names the field
     curl -i '${shop}/health'
+
+  And limits, which every response tells of (RateLimit-Policy, RateLimit), until there is a 429:
+
+    for i in {1..6}; do curl -i -X POST ${shop}/auth/login -H 'content-type: application/json' \\
+      -d '{"account": "ada@example.com", "password": "a guess"}'; done
+    curl -i '${shop}/limits/me'                           what is left for you
 `;
 }

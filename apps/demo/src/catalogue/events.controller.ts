@@ -1,4 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Query, UseInterceptors } from '@nestjs/common';
+import { RateLimit } from '@nuthatch/rate-limit';
 import { HitOrMissInterceptor } from '../http/hit-or-miss.interceptor.js';
 import { invalidInput } from '../http/invalid-input.js';
 import { ChangeEventBody, EventParams, FindEventsQuery } from './events.dto.js';
@@ -15,6 +16,7 @@ export class EventsController {
   }
 
   @Get()
+  @RateLimit('search')
   findNear(@Query() query: FindEventsQuery): Promise<EventPage> {
     return this.#events.findNear(query);
   }

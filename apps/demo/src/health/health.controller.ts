@@ -6,11 +6,14 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus';
+import { SkipRateLimit } from '@nuthatch/rate-limit';
 import { RedisConnections } from '@nuthatch/redis';
 import { sql } from 'drizzle-orm';
 import { DATABASE, type Database } from '../database/database.js';
 
+/** Load balancers ask often, and all from one address. */
 @Controller('health')
+@SkipRateLimit()
 export class HealthController {
   readonly #health: HealthCheckService;
   readonly #indicator: HealthIndicatorService;
