@@ -77,7 +77,7 @@ class Process {
       retryAfterMs: Math.ceil(retryUs / 1_000),
       resetAt: new Date(nowUs / 1_000 + resetMs),
       violated: allowed ? [] : ['api'],
-      policies: [{ name: 'api', limit: LIMIT, remaining, resetMs }],
+      policies: [{ name: 'api', limit: LIMIT, remaining, resetMs, denies: true }],
       shared: true,
     };
   }

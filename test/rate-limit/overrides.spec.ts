@@ -74,7 +74,7 @@ const denial: RateLimitDecision = {
   retryAfterMs: 3_600_000,
   resetAt: new Date(),
   violated: ['api'],
-  policies: [{ name: 'api', limit: 3, remaining: 0, resetMs: 3_600_000 }],
+  policies: [{ name: 'api', limit: 3, remaining: 0, resetMs: 3_600_000, denies: true }],
   shared: true,
 };
 

@@ -10,6 +10,7 @@ export interface RateLimitDecision {
   readonly resetAt: Date;
   /** The names of the policies that deny it; also of those in the shadow, which deny nothing. */
   readonly violated: readonly string[];
+  /** In the order in which they were decided; a policy that limits several subjects of a call is there for each. */
   readonly policies: readonly PolicyState[];
   /** Whether Redis could be asked; `false`: `onOutage` has decided. */
   readonly shared: boolean;
@@ -21,4 +22,6 @@ export interface PolicyState {
   readonly remaining: number;
   /** How long until nothing of what was taken counts any more, in milliseconds. */
   readonly resetMs: number;
+  /** Whether it denies the call, for the subject that it is about; in the shadow: whether it would. */
+  readonly denies: boolean;
 }

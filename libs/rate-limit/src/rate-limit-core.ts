@@ -202,14 +202,15 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   /** A denial counts for those who deny it. */
-  #count({ policies, subjects, charges }: LimitRequest, { allowed, violated }: RateLimitDecision): void {
+  #count({ policies, subjects, charges }: LimitRequest, { allowed, policies: states }: RateLimitDecision): void {
     const { top } = this.extras;
     if (!top) return;
     let at = 0;
     for (const [charge, { rules }] of charges.entries()) {
       for (const { cost } of rules) {
-        const { name } = policies[at++]!;
-        if (allowed || violated.includes(name)) this.#countOne(top, name, subjects[charge]!, cost, allowed);
+        const { name } = policies[at]!;
+        const { denies } = states[at++]!;
+        if (allowed || denies) this.#countOne(top, name, subjects[charge]!, cost, allowed);
       }
     }
   }

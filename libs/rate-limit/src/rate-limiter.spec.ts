@@ -59,7 +59,7 @@ describe('RateLimiter.consume()', () => {
       retryAfterMs: 0,
       resetAt: new Date(START + MINUTE),
       violated: [],
-      policies: [{ name: 'api', limit: 60, remaining: 4, resetMs: MINUTE }],
+      policies: [{ name: 'api', limit: 60, remaining: 4, resetMs: MINUTE, denies: false }],
       shared: true,
     });
   });
@@ -74,7 +74,7 @@ describe('RateLimiter.consume()', () => {
       retryAfterMs: 45_000,
       resetAt: new Date(START + 5 * MINUTE),
       violated: ['api'],
-      policies: [{ name: 'api', limit: 60, remaining: 0, resetMs: 5 * MINUTE - 15_000 }],
+      policies: [{ name: 'api', limit: 60, remaining: 0, resetMs: 5 * MINUTE - 15_000, denies: true }],
       shared: true,
     });
   });
@@ -127,8 +127,8 @@ describe('RateLimiter.consume()', () => {
     expect(denied).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: HOUR, violated: ['sms'] });
     expect(denied.resetAt).toEqual(new Date(START + HOUR));
     expect(denied.policies).toEqual([
-      { name: 'api', limit: 60, remaining: 3, resetMs: 2 * MINUTE },
-      { name: 'sms', limit: 2, remaining: 0, resetMs: HOUR },
+      { name: 'api', limit: 60, remaining: 3, resetMs: 2 * MINUTE, denies: false },
+      { name: 'sms', limit: 2, remaining: 0, resetMs: HOUR, denies: true },
     ]);
   });
 

@@ -31,7 +31,8 @@ export function toDecision(
       if (!verdict.ok) retryUs = Math.max(retryUs, verdict.retryUs);
     }
     latestUs = Math.max(latestUs, verdict.resetUs);
-    states.push({ name, limit, remaining: verdict.remaining, resetMs: Math.ceil(verdict.resetUs / US_PER_MS) });
+    const resetMs = Math.ceil(verdict.resetUs / US_PER_MS);
+    states.push({ name, limit, remaining: verdict.remaining, resetMs, denies: !verdict.ok });
   }
   return {
     allowed,

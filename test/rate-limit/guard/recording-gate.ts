@@ -36,6 +36,7 @@ export class RecordingGate implements RateLimitGate {
       limit: policy.limit,
       remaining: Math.max(0, left[index]! + (allowed ? 0 : 1)),
       resetMs: 60_000,
+      denies: left[index]! < 0,
     }));
     return {
       decision: {

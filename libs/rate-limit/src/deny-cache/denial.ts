@@ -55,9 +55,9 @@ export class Denial {
     const passedMs = nowMs - this.#notedAtMs;
     const states: PolicyState[] = [];
     for (let index = 0; index < policies.length; index++) {
-      const { name, limit, remaining: left, resetMs } = policies[index]!;
+      const { name, limit, remaining: left, resetMs, denies } = policies[index]!;
       const reset = Math.max(0, Math.ceil(resetMs - passedMs));
-      states.push({ name, limit, remaining: reset === 0 ? this.#capacities[index]! : left, resetMs: reset });
+      states.push({ name, limit, remaining: reset === 0 ? this.#capacities[index]! : left, resetMs: reset, denies });
     }
     return {
       allowed: false,

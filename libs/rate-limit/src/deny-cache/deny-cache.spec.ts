@@ -47,7 +47,7 @@ const denial = (parts: Partial<RateLimitDecision> = {}): RateLimitDecision => ({
   retryAfterMs: 10_000,
   resetAt: new Date(1_800_000_030_000),
   violated: ['api'],
-  policies: [{ name: 'api', limit: 20, remaining: 0, resetMs: 30_000 }],
+  policies: [{ name: 'api', limit: 20, remaining: 0, resetMs: 30_000, denies: true }],
   shared: true,
   ...parts,
 });
@@ -68,7 +68,10 @@ describe('A denial', () => {
     nowMs += 4_000.5;
 
     expect(api.look('user:1', undefined)).toEqual(
-      denial({ retryAfterMs: 6_000, policies: [{ name: 'api', limit: 20, remaining: 0, resetMs: 26_000 }] }),
+      denial({
+        retryAfterMs: 6_000,
+        policies: [{ name: 'api', limit: 20, remaining: 0, resetMs: 26_000, denies: true }],
+      }),
     );
     expect(api.look('user:2', undefined)).toBeUndefined();
     expect(cache.forSet([policy('api')]).look('user:1', undefined)).toBeUndefined();
@@ -109,8 +112,8 @@ describe('A denial', () => {
     const both = cache.forSet([policy('api'), policy('burst', { capacity: 5 })]);
     const decision = denial({
       policies: [
-        { name: 'api', limit: 20, remaining: 0, resetMs: 30_000 },
-        { name: 'burst', limit: 5, remaining: 2, resetMs: 3_000 },
+        { name: 'api', limit: 20, remaining: 0, resetMs: 30_000, denies: true },
+        { name: 'burst', limit: 5, remaining: 2, resetMs: 3_000, denies: false },
       ],
     });
     note(both, 'user:1', undefined, decision);

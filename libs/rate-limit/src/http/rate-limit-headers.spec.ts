@@ -13,7 +13,7 @@ const draft = { style: 'draft' } as const;
 const legacy = { style: 'legacy' } as const;
 
 function stateOf({ name, limit }: HeaderPolicy, remaining: number, resetMs: number): PolicyState {
-  return { name, limit, remaining, resetMs };
+  return { name, limit, remaining, resetMs, denies: false };
 }
 
 function allowed(...policies: PolicyState[]): RateLimitDecision {
@@ -22,7 +22,8 @@ function allowed(...policies: PolicyState[]): RateLimitDecision {
 }
 
 function denied(by: string[], retryAfterMs: number, ...policies: PolicyState[]): RateLimitDecision {
-  return { ...allowed(...policies), allowed: false, violated: by, retryAfterMs };
+  const states = policies.map((state) => ({ ...state, denies: by.includes(state.name) }));
+  return { ...allowed(...states), allowed: false, violated: by, retryAfterMs };
 }
 
 describe('The RateLimit headers of the draft', () => {
@@ -52,6 +53,15 @@ describe('The RateLimit headers of the draft', () => {
       pk: Buffer.from(partitionKey, 'base64'),
     });
     expect(parseList(headers['RateLimit']!)[0]!.parameters['pk']).toEqual(Buffer.from(partitionKey, 'base64'));
+  });
+
+  it('tell a retry of the subject that is denied only, though another has the same policy', () => {
+    const states = [{ ...stateOf(burst, 0, 60_000), denies: true }, stateOf(burst, 7, 58_000)];
+    const decision = { ...denied([], 12_000), policies: states, violated: ['burst'] };
+
+    const { RateLimit, 'Retry-After': retryAfter } = rateLimitHeaders(decision, [burst, burst], draft);
+    expect(RateLimit).toBe('"burst";r=0;t=12, "burst";r=7');
+    expect(retryAfter).toBe('12');
   });
 
   it('tell two networks of a caller apart, though their policy is the same', () => {

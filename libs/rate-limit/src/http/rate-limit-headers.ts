@@ -60,15 +60,12 @@ export function rateLimitHeaders(
   return headers;
 }
 
-function shownOf(
-  { allowed, policies: states, violated }: RateLimitDecision,
-  policies: readonly HeaderPolicy[],
-): Shown[] {
+function shownOf({ allowed, policies: states }: RateLimitDecision, policies: readonly HeaderPolicy[]): Shown[] {
   const shown: Shown[] = [];
   for (const [index, policy] of policies.entries()) {
     const state = states[index];
     if (!state || policy.shadow) continue;
-    shown.push({ policy, state, denies: !allowed && violated.includes(policy.name) });
+    shown.push({ policy, state, denies: !allowed && state.denies });
   }
   return shown;
 }
