@@ -156,6 +156,26 @@ describe('two processes', () => {
     expect((await scripts()) - before).toBeLessThan(3_000);
   });
 
+  it('stop to spend what one has taken ahead of a subject that another blocks', async () => {
+    const [one, other] = [await openProcess(), await openProcess()];
+    const subject = randomUUID();
+    for (let call = 0; call < 300; call++) await other.consume('tenant', subject);
+
+    await one.block('tenant', subject, '1h');
+    await eventually('it is denied', async () => !(await other.consume('tenant', subject)).allowed, 1_000);
+    expect((await one.consume('tenant', subject)).allowed).toBe(false);
+  });
+
+  it('see at once what they have given back themselves', async () => {
+    const limiter = await openProcess();
+    const subject = randomUUID();
+    const reservation = await limiter.reserve('api', subject, { cost: 3 });
+    for (let call = 0; call < 10; call++) expect((await limiter.consume('api', subject)).allowed).toBe(false);
+
+    await reservation.cancel();
+    expect((await limiter.consume('api', subject)).allowed).toBe(true);
+  });
+
   it('keep a place as long as the call lasts, and lose it when the process dies', async () => {
     const [one, other] = [await openProcess(), await openProcess()];
     const subject = randomUUID();

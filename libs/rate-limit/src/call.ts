@@ -15,10 +15,11 @@ export interface CallPart {
 export interface OpenCall {
   readonly decision: RateLimitDecision;
   /**
-   * Tells how the call went, once: frees its places, and gives back what its policies do not count. Needed only if the call
+   * Tells how the call went, once: frees its places, and gives back what its policies do not count; of a caller who left before
+   * the answer nobody knows, and nothing is given back. Needed only if the call
    * was allowed. Never throws; what cannot be told is forgotten by the store in time.
    */
-  finish(outcome: 'success' | 'failure'): void;
+  finish(outcome: 'success' | 'failure' | 'unknown'): void;
   /** Gives all back, instead of `finish`: the call was denied by something else that is decided later. */
   cancel(): void;
 }

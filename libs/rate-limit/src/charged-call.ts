@@ -6,7 +6,7 @@ import type { ResolvedPolicy } from './policies/resolve-policy.js';
 /** A call that was charged, by whom, and with what. It can be corrected once. */
 export class ChargedCall {
   readonly #places: readonly HeldPlace[];
-  #settled = false;
+  #settling: Promise<void> | undefined;
 
   /**
    * @param request as it was decided
@@ -30,8 +30,17 @@ export class ChargedCall {
    * @throws RedisUnreachableError, RedisTimeoutError
    */
   async settle(backOf: (policy: ResolvedPolicy, cost: number) => number): Promise<void> {
-    if (this.#settled) return;
-    this.#settled = true;
+    this.#settling ??= this.#settle(backOf);
+    try {
+      await this.#settling;
+    } catch (error) {
+      // What has not happened may be tried again.
+      if ((error as { outcome?: unknown }).outcome === 'not-executed') this.#settling = undefined;
+      throw error;
+    }
+  }
+
+  async #settle(backOf: (policy: ResolvedPolicy, cost: number) => number): Promise<void> {
     for (const place of this.#places) this.places.free(place);
     const settlements = this.#settlements(backOf);
     if (settlements.length === 0) return;

@@ -1,7 +1,7 @@
 import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
 
 // What a server says that does not serve anybody for now, or takes no writes.
-const NOT_SERVING = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|MISCONF|NOREPLICAS|OOM)\b/;
+const NOT_SERVING = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|MISCONF|NOREPLICAS|OOM)\b/;
 
 /** Whether an error means that Redis cannot be asked for now. */
 export function isOutage(error: unknown): boolean {

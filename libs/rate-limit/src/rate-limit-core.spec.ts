@@ -269,6 +269,7 @@ describe('What counts as Redis being away', () => {
     ['no connection', unreachable()],
     ['no answer in time', new RedisTimeoutError('default', 'evalsha', 45, 'unknown')],
     ['a server that loads', replyError('LOADING Redis is loading the dataset in memory')],
+    ['a server that runs a script of somebody', replyError('BUSY Redis is busy running a script.')],
     ['a replica without its master', replyError('MASTERDOWN Link with MASTER is down')],
     ['a cluster with a hole', replyError('CLUSTERDOWN Hash slot not served')],
     ['a slot that moves', replyError('TRYAGAIN Multiple keys request during rehashing of slot')],

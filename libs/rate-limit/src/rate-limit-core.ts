@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { BeforeApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import type { BeforeApplicationShutdown, OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import type { CallPart, OpenCall } from './call.js';
 import { ChargedCall } from './charged-call.js';
 import type { RateLimitDecision } from './decision.js';
@@ -25,7 +25,7 @@ import type { TopConsumers } from './top/top-consumers.js';
 const US_PER_MS = 1_000;
 
 /** Decides by Redis, and while it cannot be asked by what each policy wants then. */
-export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
+export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   readonly #local: LocalLimits;
   #operation = randomInt(OPERATIONS);
   readonly #requests: LimitRequests;
@@ -53,10 +53,16 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
     await this.extras.overrides.start();
   }
 
+  /** What has to be told to Redis, while it can be. */
   async beforeApplicationShutdown(): Promise<void> {
-    const { top, overrides, denyCache, news, close } = this.extras;
-    this.#places.close();
+    const { top, close } = this.extras;
     await Promise.all([close(), top?.stop(), this.instances?.stop()]);
+  }
+
+  /** Not before: until then calls are under way, whose places have to be renewed. */
+  onApplicationShutdown(): void {
+    const { overrides, denyCache, news } = this.extras;
+    this.#places.close();
     overrides.stop();
     denyCache?.close();
     news.close();
@@ -158,6 +164,7 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
    * @throws RateLimitCallError, RateLimitCostError; never because of a denial, nor because Redis is away
    */
   async admit(parts: readonly CallPart[]): Promise<OpenCall> {
+    if (parts.length === 0) throw new RateLimitCallError('A call has no policies. Name at least one.');
     const limited = parts.map((part) => ({ ...part, policy: this.#inForce(part.policy, part.subject, part.times) }));
     const { decision, call } = await this.open(this.#requests.of(limited));
     const settle = (backOf: (policy: ResolvedPolicy, cost: number) => number): void => {
@@ -189,7 +196,8 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
   async block(key: string, { id }: ResolvedPolicy, ms: number): Promise<void> {
     await this.#local.current?.block(key, id, ms * US_PER_MS);
     await this.driver.block(key, id, ms * US_PER_MS);
-    if (ms === 0) await this.extras.news.publish({ kind: 'forget', key, ids: [id] });
+    // Also of a block: others may hold units that were taken ahead.
+    await this.extras.news.publish({ kind: 'forget', key, ids: [id] });
   }
 
   #note(request: LimitRequest, decision: RateLimitDecision, askedAtMs: number): void {
@@ -226,8 +234,19 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
       return { driver: this.driver, request, raw, operation, decision: toDecision(raw, request.policies, true) };
     } catch (error) {
       if (!isOutage(error)) throw error;
+      this.#freeUnknown(request, operation);
       return this.#local.decide(request, operation);
     }
+  }
+
+  /** Redis may still take the places of a call that no longer waits for it, after which it hears of this. */
+  #freeUnknown({ charges }: LimitRequest, operation: number): void {
+    const settlements = charges.flatMap(({ key, rules }) =>
+      rules
+        .filter(({ kind }) => kind === 'concurrency')
+        .map((rule) => ({ key, rule, back: 1, operation, chargedAtUs: 0, resetUs: 0 })),
+    );
+    if (settlements.length > 0) this.driver.settle(settlements).catch(() => 'they are free when their lease ends');
   }
 
   #nextOperation(): number {
@@ -236,6 +255,6 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown {
   }
 }
 
-function countsNot(when: ResolvedPolicy['when'], outcome: 'success' | 'failure'): boolean {
+function countsNot(when: ResolvedPolicy['when'], outcome: 'success' | 'failure' | 'unknown'): boolean {
   return (when === 'failures' && outcome === 'success') || (when === 'successes' && outcome === 'failure');
 }

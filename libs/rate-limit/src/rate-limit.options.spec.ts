@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { ruleId } from './policies/rule-id.js';
-import { fixedWindow, gcra, slidingLog, slidingWindow, tokenBucket } from './policies/policy.js';
+import { fixedWindow, gcra, slidingLog, slidingWindow, tokenBucket, type Policy } from './policies/policy.js';
 import { RateLimitOptionsError } from './rate-limit.errors.js';
 import { resolveRateLimitOptions, type RateLimitModuleOptions } from './rate-limit.options.js';
 
@@ -330,5 +330,19 @@ describe('The names of policies', () => {
     expect(
       new Set(['gcra', 'slidingWindow', 'slidingLog', 'fixedWindow'].map((kind) => ruleId(kind, 'api'))).size,
     ).toBe(4);
+  });
+});
+
+describe('A length of time that is null', () => {
+  it.each([
+    ['per', { ...gcra({ limit: 1, per: '1h' }), per: null }],
+    ['block', { ...gcra({ limit: 1, per: '1h' }), block: null }],
+    ['block', gcra({ limit: 1, per: '1h', block: {} as never })],
+    ['lease', gcra({ limit: 10, per: '1h', lease: { size: 5, for: null as never } })],
+  ])('is no length of time (%s of %j)', (name, policy) => {
+    const mistakes = mistakesIn({ policies: { api: policy as Policy } });
+
+    expect(mistakes.length).toBeGreaterThan(0);
+    for (const mistake of mistakes) expect(mistake).toContain(`options.policies.api.${name}`);
   });
 });

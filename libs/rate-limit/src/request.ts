@@ -45,7 +45,7 @@ export class LimitRequests {
       for (const { policy } of those) policies.push(policy);
       subjects.push(subject);
     }
-    const denied = this.#deniedBy(parts, policies, subjects.join('\n'));
+    const denied = this.#deniedBy(parts, policies, charges, JSON.stringify(subjects));
     return { charges, policies, subjects, ...(denied && { denied }) };
   }
 
@@ -56,10 +56,16 @@ export class LimitRequests {
   }
 
   /** What differs in the limits is not told of each other. */
-  #deniedBy(parts: readonly CallPart[], policies: readonly ResolvedPolicy[], name: string): LimitRequest['denied'] {
+  #deniedBy(
+    parts: readonly CallPart[],
+    policies: readonly ResolvedPolicy[],
+    charges: readonly Charge[],
+    name: string,
+  ): LimitRequest['denied'] {
     const [first] = parts;
     if (!this.denyCache || !first || parts.some(({ cost }) => cost !== first.cost)) return undefined;
-    const text = policies.map(({ id, limit }) => `${id}:${limit}`).join();
+    const shape = charges.map(({ rules }) => rules.length).join();
+    const text = `${shape} ${policies.map(({ id, limit }) => `${id}:${limit}`).join()}`;
     let by = this.#denied.get(text);
     if (!by) {
       if (this.#denied.size >= SETS_KEPT) this.#denied.clear();

@@ -266,6 +266,30 @@ export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): v
       assert.deepEqual(await remaining(), [0, 0, 0, 0]);
     });
 
+    it('denies and goes on, however much more was taken than there is', async () => {
+      const driver = await create();
+      const rules = [
+        gcra({ id: 1, emissionUs: 1_000 * MS, burst: 10 }),
+        fixedWindow({ id: 2, limit: 1_000_000_000, perUs: 60_000 * MS }),
+        slidingWindow({ id: 3, limit: 1_000_000_000, bucketUs: 6_000 * MS, buckets: 10 }),
+        slidingLog({ id: 4, limit: 100, perUs: 60_000 * MS }),
+      ];
+      for (const rule of rules) {
+        const name = `over:${rule.kind}`;
+        const charges = [{ key: key(name), rules: [rule] }];
+        const operation = nextOperation();
+        const { nowUs: chargedAtUs, verdicts } = await driver.decide(charges, operation);
+        const { resetUs } = verdicts[0]!;
+        const more = { key: key(name), rule, back: -1_000_000_000, operation, chargedAtUs, resetUs };
+        for (let times = 0; times < 20; times++) await driver.settle([more]);
+
+        const { allowed, verdicts: after } = await driver.decide(charges, nextOperation());
+        assert.equal(allowed, false);
+        assert.equal(after[0]!.remaining, 0);
+        assert.ok(after[0]!.retryUs > 0);
+      }
+    });
+
     it('blocks longer each time, and forgets that after a while', async () => {
       const driver = await create();
       const block = { baseUs: 100 * MS, factor: 3, mostUs: 250 * MS, decayUs: 200 * MS };
@@ -295,7 +319,9 @@ export function runRateLimitDriverSuite(options: RateLimitDriverSuiteOptions): v
       const lowered = gcra({ emissionUs: 10_000 * MS, burst: 10 });
       const { verdicts } = await driver.peek([{ key: key('changed'), rules: [lowered] }]);
       assert.equal(verdicts[0]!.ok, false);
-      assert.ok(verdicts[0]!.retryUs <= 10_000 * MS, 'waits no longer than for one');
+      assert.ok(verdicts[0]!.retryUs <= 91_000 * MS, 'what was taken runs off as fast as it would have');
+      const raised = gcra({ emissionUs: 500 * MS, burst: 200 });
+      assert.equal(await allowedOf(150, () => consume(driver, 'changed', raised)), 100);
       const window = slidingWindow({ id: 2, limit: 5, bucketUs: 1_000 * MS, buckets: 10 });
       assert.equal(await allowedOf(9, () => consume(driver, 'changed', window)), 5);
       const wider = slidingWindow({ id: 2, limit: 8, bucketUs: 6_000 * MS, buckets: 10 });

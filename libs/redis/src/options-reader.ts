@@ -72,7 +72,11 @@ export class OptionsReader {
 
   /** Undefined when there is neither a value nor a fallback. */
   optionalDuration<F extends number | undefined>(name: string, fallback: F): number | F {
-    return this.#get(name) === undefined ? fallback : this.duration(name, '1ms');
+    const value = this.#get(name);
+    if (value === undefined) return fallback;
+    if (value !== null) return this.duration(name, '1ms');
+    this.#mistake(name, 'is null', "Write a length of time with its unit, for example '15m', or leave it out.");
+    return fallback;
   }
 
   /** The same, with `'0ms'` for not at all. */

@@ -33,6 +33,8 @@ export function countInWindow(
   const resetUs = endsAt - nowUs;
   const before = { remaining: Math.max(0, limit - count), resetUs: runs ? resetUs : 0 };
   const next = count + cost;
-  if (next > limit) return { ok: false, retryUs: resetUs, before, after: undefined };
+  // Nothing is stored by a denial, so that the window goes on as it is.
+  const retryUs = runs ? state.endsAt - nowUs : resetUs;
+  if (next > limit) return { ok: false, retryUs, before, after: undefined };
   return { ok: true, retryUs: 0, before, after: { remaining: limit - next, resetUs, state: { endsAt, count: next } } };
 }

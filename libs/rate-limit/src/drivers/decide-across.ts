@@ -33,8 +33,9 @@ export async function decideAcross(
   return merge(
     parts,
     results.map((result) => (result as PromiseFulfilledResult<Decision>).value),
-    allowed,
+    allowed || !undo,
     charges.length,
+    allowed,
   );
 }
 
@@ -60,7 +61,14 @@ function takenBack({ charges }: Part, { nowUs, verdicts }: Decision, operation: 
   );
 }
 
-function merge(parts: readonly Part[], decisions: readonly Decision[], allowed: boolean, charges: number): Decision {
+/** @param kept whether what was charged stays charged, or nothing was */
+function merge(
+  parts: readonly Part[],
+  decisions: readonly Decision[],
+  kept: boolean,
+  charges: number,
+  allowed: boolean,
+): Decision {
   const verdicts: Verdict[][] = Array.from({ length: charges }, () => []);
   const chargeTimesUs: number[] = Array.from({ length: charges }, () => 0);
   for (const [index, part] of parts.entries()) {
@@ -71,7 +79,7 @@ function merge(parts: readonly Part[], decisions: readonly Decision[], allowed: 
       chargeTimesUs[place] = decision.nowUs;
       const those = decision.verdicts.slice(at, at + rules.length);
       // Of a part that was charged and given back, it is as if it had not been.
-      const regained = decision.allowed && !allowed;
+      const regained = decision.allowed && !kept;
       verdicts[place] = those.map((verdict, rule) =>
         regained && verdict.ok ? { ...verdict, remaining: verdict.remaining + rules[rule]!.cost } : verdict,
       );

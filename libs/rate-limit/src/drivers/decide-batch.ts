@@ -93,5 +93,7 @@ function shortVerdict({ emissionUs, burst, cost }: GcraRule, value: number): Ver
   const toleranceUs = emissionUs * burst;
   const retryUs = value < 0 ? -value : 0;
   const resetUs = value < 0 ? toleranceUs - value - emissionUs * cost : value;
-  return { ok: value >= 0, remaining: Math.floor((toleranceUs - resetUs) / emissionUs), retryUs, resetUs };
+  // More may have been taken than there was, see `settle`.
+  const remaining = Math.max(0, Math.floor((toleranceUs - resetUs) / emissionUs));
+  return { ok: value >= 0, remaining, retryUs, resetUs };
 }

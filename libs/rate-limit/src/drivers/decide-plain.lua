@@ -25,26 +25,26 @@ for rule = 0, count - 1 do
 end
 
 if calls > 0 and count == 1 then
-  local id, cost, emission = tonumber(ARGV[7]), tonumber(ARGV[9]), tonumber(ARGV[11])
+  local id, cost, emission, pace = tonumber(ARGV[7]), tonumber(ARGV[9]), tonumber(ARGV[11]), tonumber(ARGV[13])
   local tolerance, taken = emission * tonumber(ARGV[12]), emission * cost
   for call = 1, calls do
     local key = KEYS[call + before]
     local state, tat = states[key], now
     if state then
-      if #state ~= 10 then
+      if #state ~= 12 then
         break
       end
-      local known, length, stored = read('>I2BI7', state)
-      if known ~= id or length ~= 7 then
+      local known, length, known_pace, stored = read('>I2BI2I7', state)
+      if known ~= id or length ~= 9 or known_pace ~= pace then
         break
       end
       tat = stored
     end
-    local value = min(max(tat, now), now + tolerance) + taken - now
+    local value = max(tat - now, 0) + taken
     if value > tolerance then
       value = tolerance - value
     else
-      state = write('>I2BI7', id, 7, now + value)
+      state = write('>I2BI2I7', id, 9, pace, now + value)
       states[key], changed = state, true
       redis.call('SET', key, state, 'PX', ceil(value / 1000))
     end
@@ -53,26 +53,26 @@ if calls > 0 and count == 1 then
     decided = call
   end
 elseif calls > 0 then
-  local format = '>' .. string.rep('I2BI7', count)
-  local ids, tolerances, takings = {}, {}, {}
+  local format = '>' .. string.rep('I2BI2I7', count)
+  local ids, tolerances, takings, paces = {}, {}, {}, {}
   for rule = 1, count do
     local at = 7 * rule
     local emission = tonumber(ARGV[at + 4])
-    ids[rule] = tonumber(ARGV[at])
+    ids[rule], paces[rule] = tonumber(ARGV[at]), tonumber(ARGV[at + 6])
     tolerances[rule], takings[rule] = emission * tonumber(ARGV[at + 5]), emission * tonumber(ARGV[at + 2])
   end
   for call = 1, calls do
-    local key, tats, fits = KEYS[call + before], {}, true
+    local key, tats, known, fits = KEYS[call + before], {}, {}, true
     local state = states[key]
     if state then
-      fits = #state == 10 * count
+      fits = #state == 12 * count
       local fields = fits and { read(format, state) } or {}
-      for field = 1, #fields - 1, 3 do
-        fits = fits and fields[field + 1] == 7
-        tats[fields[field]] = fields[field + 2]
+      for field = 1, #fields - 1, 4 do
+        fits = fits and fields[field + 1] == 9
+        known[fields[field]], tats[fields[field]] = fields[field + 2], fields[field + 3]
       end
       for rule = 1, count do
-        fits = fits and tats[ids[rule]] ~= nil
+        fits = fits and known[ids[rule]] == paces[rule]
       end
     end
     if not fits then
@@ -81,17 +81,16 @@ elseif calls > 0 then
     local fields, allowed, last = {}, true, 0
     for rule = 1, count do
       local tolerance = tolerances[rule]
-      local arrival = min(max(tats[ids[rule]] or now, now), now + tolerance)
-      local reset = arrival + takings[rule] - now
+      local reset = max((tats[ids[rule]] or now) - now, 0) + takings[rule]
       if reset > tolerance then
         allowed = false
       end
       last = max(last, reset)
-      local place = 3 * rule
-      fields[place - 2], fields[place - 1], fields[place] = ids[rule], 7, now + reset
+      local place = 4 * rule
+      fields[place - 3], fields[place - 2], fields[place - 1], fields[place] = ids[rule], 9, paces[rule], now + reset
     end
     for rule = 1, count do
-      local tolerance, value = tolerances[rule], fields[3 * rule] - now
+      local tolerance, value = tolerances[rule], fields[4 * rule] - now
       if value > tolerance then
         value = tolerance - value
       elseif not allowed then

@@ -4,7 +4,7 @@
 -- ARGV[3]  1 to charge what is allowed, 0 to charge nothing
 -- ARGV[4]  how many plans follow; a plan: how many subjects; for each: how many rules; for each: id, kind, cost,
 --          flags (1 shadow, 2 block), a, b, c; with a block: base, factor, most, decay
---          kind 1 gcra: emission, burst; 2 fixed window: limit, period; 3 sliding window: limit, bucket, buckets;
+--          kind 1 gcra: emission, burst, pace; 2 fixed window: limit, period; 3 sliding window: limit, bucket, buckets;
 --          4 sliding log: limit, period; 5 calendar: limit, begin, end, and the end after that; 6 concurrency: places, lease
 --          (times in microseconds)
 -- then     for each row of calls of the same plan: its number, and how many calls; if the plan has places to give, for each call
@@ -16,17 +16,17 @@
 -- Invariant: the same arithmetic as in algorithms/*.ts, in whole numbers below 2^53.
 
 local function fixed_window(rule, record, ends)
-  local limit, cost, count, reset = rule.a, rule.cost, 0, 0
+  local limit, cost, count, reset, retry = rule.a, rule.cost, 0, 0, ends - now
   if record then
     local known, taken = read('>I7I4', record)
     if known > now then
-      ends, count = min(known, ends), taken
+      retry, ends, count = known - now, min(known, ends), taken
       reset = ends - now
     end
   end
   local left = max(0, limit - count)
   if count + cost > limit then
-    return ends - now, left, reset
+    return retry, left, reset
   end
   return 0, left, reset, limit - count - cost, ends - now, write('>I7I4', ends, count + cost)
 end
@@ -131,18 +131,19 @@ end
 local function evaluate(rule, record, mark)
   local kind = rule.kind
   if kind == '1' then
-    local emission = rule.a
-    local tolerance = emission * rule.b
-    local arrival = now
+    local emission, burst, pace = rule.a, rule.b, rule.c
+    local paid, ahead = emission, 0
     if record then
-      arrival = min(max(read('>I7', record), now), now + tolerance)
+      local known, arrival = read('>I2I7', record)
+      paid, ahead = emission_at(known, pace, emission), max(0, arrival - now)
     end
-    local following = arrival + emission * rule.cost
-    local left, reset = floor((now + tolerance - arrival) / emission), arrival - now
-    if following - tolerance > now then
-      return following - tolerance - now, left, reset
+    local left, retry = max(0, floor((paid * burst - ahead) / paid)), ahead - paid * (burst - rule.cost)
+    if retry > 0 then
+      return retry, left, ahead
     end
-    return 0, left, reset, floor((now + tolerance - following) / emission), following - now, write('>I7', following)
+    local following = (paid == emission and ahead or ceil((ahead / paid) * emission)) + emission * rule.cost
+    local left_after = max(0, floor((emission * burst - following) / emission))
+    return 0, left, ahead, left_after, following, write('>I2I7', pace, now + following)
   elseif kind == '2' then
     return fixed_window(rule, record, now + rule.b)
   elseif kind == '3' then

@@ -61,7 +61,7 @@ export class MemoryRateLimitDriver implements RateLimitDriver {
       const state = giveBack(settlement, subject.states.get(rule.id), nowUs);
       if (state) subject.states.set(rule.id, state);
       else subject.states.delete(rule.id);
-      if (back < 0 && state?.kind === 'gcra') subject.endsAt = Math.max(subject.endsAt, state.state);
+      if (back < 0 && state?.kind === 'gcra') subject.endsAt = Math.max(subject.endsAt, state.state.arrivalUs);
       if (back < 0 && rule.kind === 'slidingLog') subject.endsAt = Math.max(subject.endsAt, nowUs + rule.perUs);
     }
   }

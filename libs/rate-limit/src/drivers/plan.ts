@@ -1,3 +1,4 @@
+import { paceOf } from '../algorithms/gcra.js';
 import type { Charge, Rule } from './rate-limit-driver.js';
 
 /** The rules of a call as the script is told them. Calls with the same text share one. */
@@ -66,7 +67,7 @@ export const KINDS: Record<Rule['kind'], number> = {
 function shapeArgs(rule: Rule, nowUs: number | undefined): number[] {
   switch (rule.kind) {
     case 'gcra':
-      return [rule.emissionUs, rule.burst, 0];
+      return [rule.emissionUs, rule.burst, paceOf(rule.emissionUs)];
     case 'fixedWindow':
     case 'slidingLog':
       return [rule.limit, rule.perUs, 0];

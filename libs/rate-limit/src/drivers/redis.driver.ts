@@ -15,8 +15,8 @@ import { decideAcross } from './decide-across.js';
 import { ReplyPlaces } from './reply-places.js';
 import { settlementArgs } from './settlement-args.js';
 
-// Longer than a run could be asked for again whose reply was lost.
-const KEPT_BEYOND_MS = 100;
+// Longer than a run could come late whose reply was lost.
+const KEPT_MS = 60_000;
 const MOST_IN_BATCH = 100;
 // A calendar may have to be told twice: where no reply has told the time of the store, and where a period has just ended.
 const TELLINGS = 3;
@@ -34,7 +34,6 @@ export class RedisRateLimitDriver implements RateLimitDriver {
   /** By how much the clock of the store is ahead, in microseconds. */
   #aheadUs = 0;
   readonly #places = new ReplyPlaces();
-  readonly #keptMs: number;
   readonly #again: RunOptions;
   readonly #once: RunOptions;
 
@@ -47,7 +46,6 @@ export class RedisRateLimitDriver implements RateLimitDriver {
     private readonly timeoutMs: number,
     private readonly freed: (keys: readonly string[]) => void = () => undefined,
   ) {
-    this.#keptMs = timeoutMs + KEPT_BEYOND_MS;
     this.#again = { timeoutMs, idempotent: true };
     this.#once = { timeoutMs };
   }
@@ -147,9 +145,13 @@ export class RedisRateLimitDriver implements RateLimitDriver {
     const place = this.#clustered ? undefined : this.#places.take(keys[0]!);
     if (!place) return this.#send(name, keys, [0, 0, ...args], false);
     try {
-      return await this.#send(name, [place.key, ...keys], [this.#keptMs, place.run, ...args], true);
-    } finally {
+      const reply = await this.#send(name, [place.key, ...keys], [KEPT_MS, place.run, ...args], true);
       this.#places.free(place);
+      return reply;
+    } catch (error) {
+      // It may still come late, and must not find the reply of another run in its place.
+      setTimeout(() => this.#places.free(place), KEPT_MS).unref();
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import type { CommandArgument } from '@nuthatch/redis/internal';
 import { operationMark } from './operation-mark.js';
+import { paceOf } from '../algorithms/gcra.js';
 import { KINDS } from './plan.js';
 import type { Rule, Settlement } from './rate-limit-driver.js';
 
@@ -13,7 +14,13 @@ export function settlementArgs(keys: readonly string[], settlements: readonly Se
 
 function argsOf({ rule, back, operation, chargedAtUs, resetUs }: Settlement): CommandArgument[] {
   const [kind, endsAt] = [KINDS[rule.kind], chargedAtUs + resetUs];
-  return [rule.id, kind, back, operationMark(operation), chargedAtUs, endsAt, widthOf(rule)];
+  return [rule.id, kind, back, operationMark(operation), chargedAtUs, endsAt, widthOf(rule), boundOf(rule)];
+}
+
+/** What else a correction depends on. */
+function boundOf(rule: Rule): number {
+  if (rule.kind === 'gcra') return paceOf(rule.emissionUs);
+  return rule.kind === 'slidingLog' ? rule.limit : 0;
 }
 
 function widthOf(rule: Rule): number {

@@ -3,6 +3,12 @@
 
 local BLOCK = 32768
 
+-- The emission interval by which units were taken: that of the rule, unless the rule was another then. A pace is 1024 times the
+-- binary logarithm of an interval.
+local function emission_at(known, pace, emission)
+  return known == pace and emission or floor(2 ^ (known / 1024) + 0.5)
+end
+
 local function decode_own(text)
   local records, at, size = {}, 1, #text
   while at <= size do

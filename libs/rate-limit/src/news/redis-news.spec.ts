@@ -138,12 +138,12 @@ describe('The news of processes', () => {
     expect(news.alive).toBe(false);
   });
 
-  it('tells this process of what it publishes itself before it resolves, and even if that fails', async () => {
+  it('tells this process of what it publishes itself at once and again before it resolves, and even if that fails', async () => {
     openNews();
     await pass(10);
     spreads = false;
     await news.publish({ kind: 'overrides' });
-    expect(told).toEqual(['armed', { kind: 'overrides' }]);
+    expect(told).toEqual(['armed', { kind: 'overrides' }, { kind: 'overrides' }]);
 
     answers = false;
     await expect(news.publish({ kind: 'forget', key: 'b' })).rejects.toThrow('unreachable');

@@ -54,6 +54,8 @@ export class RedisLimitNews implements LimitNews {
   }
 
   async publish(message: NewsMessage): Promise<void> {
+    // At once, and again when all are told: what was asked for in between may be of before.
+    this.tell(message);
     try {
       await this.connection.call('publish', [this.#channel, encodeNews(message)], { idempotent: true });
     } finally {

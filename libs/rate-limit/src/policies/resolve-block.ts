@@ -22,7 +22,8 @@ export function resolveBlock(
     return { baseUs, factor: 1, mostUs: baseUs, decayUs: 0 };
   }
   const nested = reader.nested('block');
-  const base = nested.duration('base', typeof raw === 'object' && raw !== null && raw.base ? raw.base : '0s');
+  const base = nested.optionalDuration('base', undefined) ?? 0;
+  if (base <= 0) mistakes.push(`${path}.block.base is no length of time. Write one with its unit, for example '1m'.`);
   const factor = nested.integer('factor', 1, 2);
   const most = nested.duration('max', '1d');
   const decay = nested.duration('decay', `${most}ms`);

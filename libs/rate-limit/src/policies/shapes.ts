@@ -52,7 +52,9 @@ export const SHAPES: Record<Policy['kind'], Shaper> = {
     const refill = count(reader, 'refill', path, mistakes);
     const perUs = microseconds(reader, path, mistakes);
     const shape = bucket({ perUs, each: 'refill', rate: refill, burst: capacity }, path, mistakes);
-    return { shape, limit: capacity, capacity, perUs, mostLimit: MOST };
+    // In which all of it flows back.
+    const fillUs = Math.max(1, Math.round((perUs * capacity) / Math.max(1, refill)));
+    return { shape, limit: capacity, capacity, perUs: fillUs, mostLimit: MOST };
   },
   slidingWindow(reader, path, mistakes) {
     const limit = count(reader, 'limit', path, mistakes);
