@@ -105,7 +105,10 @@ export class RateLimiter {
     return this.core.subjectsOf(address);
   }
 
-  /** Forgets what was taken, and ends blocks, in all processes at once. */
+  /**
+   * Forgets what was taken, and ends blocks, in all processes at once. What is given back later of a call from before is given
+   * back all the same: cancel open reservations first.
+   */
   async reset(policies: string | readonly string[], subject: string): Promise<void> {
     await this.core.reset(this.core.keyOf(subject), this.#sets.named(policies).policies);
   }
