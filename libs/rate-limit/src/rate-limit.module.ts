@@ -30,7 +30,7 @@ const OPTIONS = Symbol('@nuthatch/rate-limit:options');
 @Module({})
 export class RateLimitModule {
   /** @throws RateLimitOptionsError that lists every wrong option. */
-  static forRoot(options: RateLimitModuleOptions): DynamicModule {
+  static forRoot(options: RateLimitModuleOptions = {}): DynamicModule {
     resolveRateLimitOptions(options);
     return assemble(options.isGlobal, [{ provide: OPTIONS, useValue: options }]);
   }

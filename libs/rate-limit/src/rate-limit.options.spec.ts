@@ -166,7 +166,7 @@ describe('The options of RateLimitModule', () => {
     expect(mistakesIn(options)).toContainEqual(expect.stringMatching(/^options is .+\. Give an object\.$/));
   });
 
-  it.each([[undefined], [{}], ['api'], [7]])('need at least one policy: %p', (policies) => {
+  it.each([[null], ['api'], [7]])('are policies by their names: %p', (policies) => {
     expect(mistakesIn({ policies })).toEqual([
       expect.stringMatching(/^options\.policies is .+ without entries\. Give at least one entry by name\.$/),
     ]);

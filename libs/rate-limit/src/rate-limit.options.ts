@@ -10,8 +10,8 @@ import { PolicyBook } from './policies/policy-book.js';
 export interface RateLimitModuleOptions {
   /** The name of the connection of RedisModule that holds the limits. @default 'default' */
   connection?: string;
-  /** The limits by their names: `{ login: gcra({ limit: 5, per: '15m' }) }`. */
-  policies: Readonly<Record<string, Policy>>;
+  /** The limits by their names: `{ login: gcra({ limit: 5, per: '15m' }) }`. @default none but those in decorators */
+  policies?: Readonly<Record<string, Policy>>;
   /** The names of those that apply to every call that guards see, unless `@SkipRateLimit()` says otherwise. @default none */
   defaults?: readonly string[];
   /**
@@ -77,7 +77,7 @@ export function resolveRateLimitOptions(options: RateLimitModuleOptions): Resolv
   reader.ignore('ip');
   reader.ignore('requestOf');
   const onOutage = reader.oneOf('onOutage', OUTAGE_MODES, 'local') ?? 'local';
-  const { ip, denyCache, requestOf } = typeof options === 'object' && options !== null ? options : {};
+  const { ip, denyCache, requestOf, policies } = typeof options === 'object' && options !== null ? options : {};
   const resolved = {
     connection: reader.matching('connection', NAME, NAME_RULE, 'default'),
     onOutage,
@@ -88,7 +88,7 @@ export function resolveRateLimitOptions(options: RateLimitModuleOptions): Resolv
     ip: resolveIpOptions(ip, 'options.ip', mistakes),
     denyCache: denyCache === false ? 0 : reader.integer('denyCache', 1, DENIED_KEPT),
     top: reader.boolean('top', true),
-    policies: readPolicies(reader, onOutage, mistakes),
+    policies: readPolicies(reader, policies, onOutage, mistakes),
   };
   if (requestOf !== undefined && typeof requestOf !== 'function')
     mistakes.push('options.requestOf is no function. Give one.');
@@ -98,10 +98,17 @@ export function resolveRateLimitOptions(options: RateLimitModuleOptions): Resolv
   return resolved;
 }
 
-function readPolicies(reader: OptionsReader, onOutage: OutageMode, mistakes: string[]): PolicyBook {
+function readPolicies(
+  reader: OptionsReader,
+  raw: RateLimitModuleOptions['policies'],
+  onOutage: OutageMode,
+  mistakes: string[],
+): PolicyBook {
   const book = new PolicyBook(onOutage);
-  for (const [name, raw] of reader.entries('policies', {})) {
-    book.add(name, raw as Policy, `options.policies.${name}`, mistakes);
+  reader.ignore('policies');
+  const isNone = raw === undefined || (typeof raw === 'object' && raw !== null && Object.keys(raw).length === 0);
+  for (const [name, policy] of isNone ? [] : reader.entries('policies', {})) {
+    book.add(name, policy as Policy, `options.policies.${name}`, mistakes);
   }
   const isName = (item: unknown): string | undefined => (typeof item === 'string' ? undefined : 'is no string');
   book.setDefaults(reader.list('defaults', isName), 'options.defaults', mistakes);
