@@ -25,6 +25,8 @@ export { RateLimit } from './guard/rate-limit.decorator.js';
 export { SkipRateLimit } from './guard/skip-rate-limit.decorator.js';
 export { RateLimitInfo } from './guard/rate-limit-info.decorator.js';
 export { RateLimitExceededError } from './guard/rate-limit-exceeded.error.js';
+export { RateLimitFunctionError } from './guard/rate-limit-function.error.js';
+export type { CostOf, RateLimitCallOptions } from './guard/rate-limit.metadata.js';
 export { RateLimitRefusalError } from './guard/rate-limit-refusal.error.js';
 export type { RateLimitProblem } from './http/problem.js';
 export type { IpOptions } from './ip/ip.options.js';

@@ -1,10 +1,11 @@
-import { Controller, Get, Injectable, Module, UseGuards, type LoggerService, type Type } from '@nestjs/common';
+import { Controller, Get, Injectable, Module, Scope, UseGuards, type LoggerService, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { MessagePattern } from '@nestjs/microservices';
 import {
   type Policy,
   RateLimit,
   RateLimitGuard,
+  RateLimitModule,
   SkipRateLimit,
   fixedWindow,
   gcra,
@@ -164,6 +165,31 @@ describe('The start of an application', () => {
       ['five@ip:127.0.0.1', 'RootTestModule/A.list@ip:127.0.0.1'],
       ['five@ip:127.0.0.1', 'RootTestModule/B.list@ip:127.0.0.1'],
     ]);
+  });
+
+  it('fails where the module is imported twice, which would charge each call twice', async () => {
+    expect(
+      await mistakesOf({ imports: [RateLimitModule.forRoot({ policies: { other: gcra({ limit: 1, per: '1m' }) } })] }),
+    ).toEqual([expect.stringMatching(/^RateLimitModule is imported twice/)]);
+  });
+
+  it('knows handlers that a constructor binds for each request', async () => {
+    @Controller({ path: 'bound', scope: Scope.REQUEST })
+    @RateLimit(fixedWindow({ limit: 1, per: '1m', by: 'endpoint' }))
+    class Bound {
+      constructor() {
+        this.get = this.get.bind(this);
+      }
+      @Get() @RateLimit('five', { cost: 2 }) get() {
+        return '';
+      }
+    }
+    const { url, gate } = await startApp('express', { policies, controllers: [Bound] });
+
+    expect([(await fetch(`${url}/bound`)).status, (await fetch(`${url}/bound`)).status]).toEqual([200, 429]);
+
+    expect(gate.asked[0]).toEqual(['RootTestModule/Bound@endpoint:RootTestModule/Bound.get', 'five@ip:127.0.0.1']);
+    expect(gate.costs.slice(0, 2)).toEqual([undefined, 2]);
   });
 
   it('says what is missing where there is no RateLimitModule', async () => {

@@ -10,7 +10,10 @@ import {
   Res,
   StreamableFile,
   UseGuards,
+  type ArgumentsHost,
+  type HttpServer,
 } from '@nestjs/common';
+import { BaseExceptionFilter } from '@nestjs/core';
 import { Readable } from 'node:stream';
 import { request, type Server } from 'node:http';
 import {
@@ -31,6 +34,20 @@ const policies = {
   wide: gcra({ limit: 1000, per: '1m' }),
   shadow: fixedWindow({ limit: 1, per: '1m', mode: 'shadow' }),
 };
+
+class Recording extends BaseExceptionFilter {
+  constructor(
+    private readonly caught: Error[],
+    adapter: HttpServer,
+  ) {
+    super(adapter);
+  }
+
+  override catch(error: Error, host: ArgumentsHost): void {
+    this.caught.push(error);
+    super.catch(error, host);
+  }
+}
 
 afterEach(closeApps);
 
@@ -224,6 +241,104 @@ describe.each(PLATFORMS)('RateLimitGuard on %s', (platform) => {
     expect(gate.asked).toEqual([['five@ip:127.0.0.1']]);
   });
 
+  it('waits for functions that answer later', async () => {
+    @Controller()
+    class Later {
+      @Get('cost') @RateLimit('five', { cost: async () => 3 }) cost() {
+        return '';
+      }
+      @Get('limit') @RateLimit(fixedWindow({ limit: (async () => 7) as never, per: '1m' })) limit() {
+        return '';
+      }
+    }
+    const { url, gate } = await start({ controllers: [Later] });
+
+    expect([await statusOf(`${url}/cost`), await statusOf(`${url}/limit`)]).toEqual([200, 200]);
+
+    expect([gate.costs, gate.limits]).toEqual([
+      [3, undefined],
+      [[5], [7]],
+    ]);
+  });
+
+  const fails = (): never => {
+    throw new TypeError('no such plan');
+  };
+  const failsLater = (): Promise<never> => Promise.reject(new TypeError('no such plan'));
+  const failing: [string, () => never][] = [
+    ['throws', fails],
+    ['rejects', failsLater as () => never],
+  ];
+
+  describe.each(failing)('where a function of a policy %s', (_, fail) => {
+    const failingPolicies = (mode: 'enforce' | 'shadow') => ({
+      ...policies,
+      whom: fixedWindow({ limit: 5, per: '1m', by: fail, mode }),
+      much: fixedWindow({ limit: fail, per: '1m', mode }),
+      costly: fixedWindow({ limit: 5, per: '1m', mode }),
+    });
+    @Controller()
+    class Failing {
+      @Get('whom') @RateLimit('two', 'whom') whom() {
+        return '';
+      }
+      @Get('much') @RateLimit('two', 'much') much() {
+        return '';
+      }
+      @Get('costly') @RateLimit('two') @RateLimit('costly', { cost: fail }) costly() {
+        return '';
+      }
+    }
+
+    it.each(['whom', 'much', 'costly'])('does without "%s" in the shadow, and says so once', async (path) => {
+      const warnings: string[] = [];
+      const ignore = (): void => undefined;
+      const { url, gate } = await start({
+        policies: failingPolicies('shadow'),
+        controllers: [Failing],
+        logger: { log: ignore, error: ignore, warn: (message: string) => warnings.push(message) },
+      });
+
+      expect([await statusOf(`${url}/${path}`), await statusOf(`${url}/${path}`)]).toEqual([200, 200]);
+
+      expect(gate.asked).toEqual([['two@ip:127.0.0.1'], ['two@ip:127.0.0.1']]);
+      expect(warnings).toEqual([
+        expect.stringMatching(`^A function of the policy "${path}" has thrown in a call of .*: no such plan\\.`),
+      ]);
+    });
+
+    it.each(['whom', 'much', 'costly'])('is an error of the server that names "%s"', async (path) => {
+      const caught: Error[] = [];
+      const { url, gate } = await start({
+        policies: failingPolicies('enforce'),
+        controllers: [Failing],
+        prepare: (app) => void app.useGlobalFilters(new Recording(caught, app.getHttpAdapter())),
+      });
+
+      expect(await statusOf(`${url}/${path}`)).toBe(500);
+
+      expect(caught).toEqual([expect.objectContaining({ code: 'RATE_LIMIT_FUNCTION' })]);
+      expect(caught[0]!.message).toContain(`"${path}"`);
+      expect(caught[0]!.cause).toEqual(new TypeError('no such plan'));
+      expect(gate.asked).toEqual([]);
+    });
+  });
+
+  it('answers what a function throws to the client itself', async () => {
+    const teapot = (): never => {
+      throw new HttpException('no', 418);
+    };
+    @Controller()
+    class Teapots {
+      @Get() @RateLimit('five', { cost: teapot }) pour() {
+        return '';
+      }
+    }
+    const { url } = await start({ controllers: [Teapots] });
+
+    expect(await statusOf(url)).toBe(418);
+  });
+
   it('asks no more of HEAD and OPTIONS than of other calls', async () => {
     @Controller()
     class Pages {
@@ -289,7 +404,11 @@ describe.each(PLATFORMS)('The outcome of a call on %s', (platform) => {
     @Get('stream') stream() {
       return new StreamableFile(Readable.from(['a', 'b', 'c']));
     }
-    @Get('endless') endless() {
+    @Get('endless') endless(
+      @Query('status') status: string | undefined,
+      @Res({ passthrough: true }) response: { status(code: number): unknown },
+    ) {
+      response.status(Number(status ?? 200));
       return new StreamableFile(Readable.from(endless()));
     }
     @Get('slow') async slow() {
@@ -327,7 +446,7 @@ describe.each(PLATFORMS)('The outcome of a call on %s', (platform) => {
     await until(() => expect(gate.finished).toEqual([five(outcome), five('success')]));
   });
 
-  it.each(['slow', 'endless'])('of /%s is a failure when the client goes away', async (path) => {
+  it.each(['slow', 'endless'])('of /%s is not known when the client goes away', async (path) => {
     const { url, gate } = await start();
     let release = (): void => undefined;
     Outcomes.hold = new Promise((resolve) => (release = resolve));
@@ -339,13 +458,13 @@ describe.each(PLATFORMS)('The outcome of a call on %s', (platform) => {
 
     client.destroy();
 
-    await until(() => expect(gate.finished).toEqual([five('failure')]));
+    await until(() => expect(gate.finished).toEqual([five('unknown')]));
     release();
     await fetch(`${url}/ok`);
-    await until(() => expect(gate.finished).toEqual([five('failure'), five('success')]));
+    await until(() => expect(gate.finished).toEqual([five('unknown'), five('success')]));
   });
 
-  it('is a failure when the client has gone away before it was decided', async () => {
+  it('is not known when the client has gone away before it was decided', async () => {
     const gone = deferred();
     const { url, gate, app } = await start();
     (app.getHttpServer() as Server).on('request', (_, response) => response.once('close', () => gone.resolve()));
@@ -354,6 +473,18 @@ describe.each(PLATFORMS)('The outcome of a call on %s', (platform) => {
     client.on('error', () => undefined);
     client.end();
     await until(() => expect(gate.asked).toHaveLength(1));
+
+    client.destroy();
+
+    await until(() => expect(gate.finished).toEqual([five('unknown')]));
+  });
+
+  it('is a failure when the client goes away while it is told so', async () => {
+    const { url, gate } = await start();
+    const client = request(`${url}/endless?status=503`);
+    client.on('error', () => undefined);
+    client.end();
+    await new Promise((resolve) => client.on('response', resolve));
 
     client.destroy();
 

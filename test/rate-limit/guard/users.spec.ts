@@ -78,9 +78,10 @@ describe.each(PLATFORMS)('A policy that limits users on %s', (platform) => {
 
     await fetch(`${url}/mine`, as('ann'));
     await until(() => expect(gate.finished).toEqual(['address@ip:127.0.0.1: success', 'user@user:ann: success']));
-    await fetch(`${url}/mine`, as('ann'));
+    const denied = await fetch(`${url}/mine`, as('ann'));
 
     await until(() => expect(gate.finished.slice(2)).toEqual(['address@ip:127.0.0.1: cancelled']));
+    expect(limitsOf(denied)).toBe('"address";r=19, "user";r=0;t=13');
   });
 
   it('is decided with all others where the caller is logged in before', async () => {
@@ -152,7 +153,9 @@ describe.each(PLATFORMS)('A policy that limits users on %s', (platform) => {
     ['{"id":7}', 'user:7'],
     ['{"sub":"s"}', 'user:s'],
     ['{"userId":"u"}', 'user:u'],
+    ['{"_id":"m"}', 'user:m'],
     ['{"id":"a","sub":"b"}', 'user:a'],
+    ['{"id":"","sub":"b"}', 'user:b'],
   ])('knows %s as %s', async (user, subject) => {
     const { url, gate } = await start({ defaults: ['user'] });
 

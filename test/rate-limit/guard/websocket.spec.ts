@@ -253,7 +253,7 @@ describe.each(['ws', 'socket.io'] as const)('RateLimitGuard for messages of %s',
     ]);
     client.close();
 
-    await until(() => expect(gate.finished).toEqual(['places@endpoint:RootTestModule/Chat.work: failure']));
+    await until(() => expect(gate.finished).toEqual(['places@endpoint:RootTestModule/Chat.work: unknown']));
     const other = await connect(url, {});
     clients.push(other);
     other.send('work', '');
@@ -272,7 +272,7 @@ describe.each(['ws', 'socket.io'] as const)('RateLimitGuard for messages of %s',
     await new Promise((resolve) => setTimeout(resolve, 100));
     decide();
 
-    await until(() => expect(gate.finished).toEqual(['places@endpoint:RootTestModule/Chat.work: failure']));
+    await until(() => expect(gate.finished).toEqual(['places@endpoint:RootTestModule/Chat.work: unknown']));
   });
 
   it('can be caught by a filter of the application', async () => {

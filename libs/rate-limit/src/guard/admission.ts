@@ -1,10 +1,11 @@
-import { Logger } from '@nestjs/common';
+import { HttpException, Logger } from '@nestjs/common';
 import type { CallPart, OpenCall } from '../call.js';
 import type { ResolvedPolicy } from '../policies/resolve-policy.js';
 import { LimitVariants } from '../policies/with-limit.js';
 import { RateLimitCallError, RateLimitCostError } from '../rate-limit.errors.js';
 import type { Caller } from './caller.js';
 import type { GuardPorts } from './guard.tokens.js';
+import { RateLimitFunctionError } from './rate-limit-function.error.js';
 import { RateLimitRefusalError } from './rate-limit-refusal.error.js';
 import type { RoutePolicy } from './route-policies.js';
 import { subjectsOf, waitsForUser } from './subjects-of.js';
@@ -51,6 +52,7 @@ export class Admission {
     try {
       return { parts, call: await this.ports.gate.admit(parts) };
     } catch (error) {
+      if (!isMistake(error)) throw error;
       const costly = error instanceof RateLimitCostError ? error.policy : undefined;
       const shadow = parts.some(({ policy }) => policy.name === costly && policy.shadow);
       this.#refuse(error, { name: costly ?? '', shadow }, caller);
@@ -68,7 +70,7 @@ export class Admission {
         this.#variants.of(policy, limit, times),
       );
       if (cost === undefined || parts.length === 0) return parts;
-      const taken = typeof cost === 'function' ? cost(caller) : cost;
+      const taken = typeof cost === 'function' ? await cost(caller) : cost;
       const checked = checkedCost(taken, policy.name);
       return parts.map((part) => ({ ...part, cost: checked }));
     } catch (error) {
@@ -79,9 +81,12 @@ export class Admission {
 
   /** Does nothing where the policy is in the shadow, which refuses nothing. */
   #refuse(error: unknown, { name, shadow }: Pick<ResolvedPolicy, 'name' | 'shadow'>, { endpoint }: Caller): void {
-    if (!(error instanceof RateLimitCallError || error instanceof RateLimitCostError)) throw error;
-    this.#warnOnce(`${endpoint} ${name} ${error.code}`, error);
-    if (!shadow) throw new RateLimitRefusalError(error instanceof NoUserError ? 401 : 400, error);
+    const mistake = isMistake(error) ? error : new RateLimitFunctionError(name, endpoint, error);
+    // Where a function of an enforced policy throws, filters tell and log it as they do other errors.
+    if (shadow || isMistake(mistake)) this.#warnOnce(`${endpoint} ${name} ${mistake.code}`, mistake);
+    if (shadow) return;
+    if (isMistake(mistake)) throw new RateLimitRefusalError(mistake instanceof NoUserError ? 401 : 400, mistake);
+    throw error instanceof HttpException ? error : mistake;
   }
 
   #warnOnce(topic: string, error: Error): void {
@@ -91,6 +96,11 @@ export class Admission {
       `${error.message} This is said once; calls of that kind are refused, or not counted in the shadow.`,
     );
   }
+}
+
+/** Whether the call asks for what cannot be. */
+function isMistake(error: unknown): error is RateLimitCallError | RateLimitCostError {
+  return error instanceof RateLimitCallError || error instanceof RateLimitCostError;
 }
 
 /** Nobody was logged in when a handler was about to run. */

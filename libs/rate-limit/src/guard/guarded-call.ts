@@ -6,6 +6,7 @@ import type { Admission, Admitted } from './admission.js';
 import type { Caller } from './caller.js';
 import { errorForContext } from './error-for-context.js';
 import type { ResponseHeaders } from './guard.tokens.js';
+import { givenBack } from './given-back.js';
 import { mergeDecisions } from './merge-decisions.js';
 import { RateLimitExceededError } from './rate-limit-exceeded.error.js';
 import { RateLimitRefusalError } from './rate-limit-refusal.error.js';
@@ -13,7 +14,8 @@ import { Reply } from './reply.js';
 import type { Route, RoutePolicy } from './route-policies.js';
 import { waitsForUser } from './subjects-of.js';
 
-export type Outcome = 'success' | 'failure';
+/** `'unknown'`: whoever waited for it went away before it was known. */
+export type Outcome = Parameters<OpenCall['finish']>[0];
 
 /**
  * A call on its way through guards and interceptors. It is decided in one go by the guard, unless something has to wait until
@@ -104,8 +106,9 @@ export class GuardedCall {
 
   #take({ parts, call }: Admitted): void {
     const isFirst = this.#decision === undefined;
+    const before = this.#decision && !call.decision.allowed ? givenBack(this.#decision, this.#parts) : this.#decision;
     this.#parts = [...this.#parts, ...parts];
-    this.#decision = this.#decision ? mergeDecisions(this.#decision, call.decision) : call.decision;
+    this.#decision = before ? mergeDecisions(before, call.decision) : call.decision;
     this.#reply?.setHeaders(this.headers.of(this.#parts, this.#decision));
     if (!call.decision.allowed) {
       // A denied call is charged to nobody, also not by what was decided before.

@@ -1,13 +1,16 @@
 import type { Policy } from '../policies/policy.js';
 import type { Caller } from './caller.js';
 
+/** Says how much a call takes. */
+export type CostOf = (caller: Caller) => number | Promise<number>;
+
 export interface RateLimitCallOptions {
   /**
    * How much a call takes, a whole number of 1 or more, or what says it for a caller: `(caller) => caller.data.items.length`.
    * It is asked before pipes have checked anything. Of a `concurrency` policy each call takes one place all the same.
    * @default the `cost` of each policy
    */
-  cost?: number | ((caller: Caller) => number);
+  cost?: number | CostOf;
 }
 
 /** What a `@RateLimit()` was given, as it is: nobody has checked it. */

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
+import type { Outcome } from './guarded-call.js';
 import { propertyAt } from './property-at.js';
 import { resolverArgs } from './resolver-args.js';
 
@@ -54,11 +55,15 @@ export class Reply {
 
   /**
    * Tells how it went, whoever has answered: a handler, a stream or an exception filter. `'failure'` is a status of 400 or
-   * more, and a connection that was closed before the response was out. What is told first counts.
+   * more; `'unknown'` a connection that was closed before the response was out. What is told first counts.
    */
-  onEnd(tell: (outcome: 'success' | 'failure') => void): void {
+  onEnd(tell: (outcome: Outcome) => void): void {
     const raw = this.#raw;
-    const end = (finished: boolean): void => tell(finished && raw.statusCode < 400 ? 'success' : 'failure');
+    const end = (finished: boolean): void => {
+      // A client that could choose the outcome by hanging up would have calls given back that were served.
+      if (raw.headersSent && raw.statusCode >= 400) tell('failure');
+      else tell(finished ? 'success' : 'unknown');
+    };
     // Then both events may have been before.
     if (raw.writableFinished || raw.destroyed) return end(raw.writableFinished === true);
     raw.once('finish', () => end(true));

@@ -1,9 +1,9 @@
 import type { Type } from '@nestjs/common';
 import type { ResolvedPolicy } from '../policies/resolve-policy.js';
-import type { Caller } from './caller.js';
 import type { PolicyRegistry } from './policy-registry.js';
 import {
   declarationsOf,
+  type CostOf,
   type LimitDeclaration,
   type RateLimitCallOptions,
   type SkipDeclaration,
@@ -13,7 +13,7 @@ import {
 export interface RoutePolicy {
   readonly policy: ResolvedPolicy;
   /** Undefined: that of the policy. */
-  readonly cost: number | ((caller: Caller) => number) | undefined;
+  readonly cost: number | CostOf | undefined;
   /** Whether it is there by `defaults`, and no decorator has named it. */
   readonly isDefault: boolean;
 }

@@ -79,6 +79,23 @@ describe('Whom a policy limits', () => {
     ]);
   });
 
+  it('has the limit that a function says later, and takes its failure as one', async () => {
+    const limited = (limit: () => Promise<number>) => policyOf('ip', fixedWindow({ limit: limit as never, per: '1m' }));
+
+    expect(
+      await partsOf(
+        limited(async () => 7),
+        callerWith({}),
+      ),
+    ).toEqual([['ip:192.0.2.1', 7]]);
+    await expect(
+      partsOf(
+        limited(() => Promise.reject(new Error('torn'))),
+        callerWith({}),
+      ),
+    ).rejects.toThrow('torn');
+  });
+
   it('is one for all whose address is not known, and nobody for messages that have none', async () => {
     expect(await partsOf(policyOf('ip'), callerWith({ ip: undefined }))).toEqual([['ip:unknown', 10]]);
     expect(await partsOf(policyOf('ip'), callerWith({ ip: 'x'.repeat(10_240) }))).toEqual([['ip:unknown', 10]]);
@@ -102,6 +119,10 @@ describe('Whom a policy limits', () => {
     ['an object with id', { id: 1, sub: 's' }, 'user:1'],
     ['an object with sub', { id: null, sub: 's' }, 'user:s'],
     ['an object with userId', { userId: 'u' }, 'user:u'],
+    ['an object with _id', { _id: 'm' }, 'user:m'],
+    ['a document of MongoDB', { _id: { toHexString: () => 'abc123' } }, 'user:abc123'],
+    ['an object with an empty id', { id: '', sub: 's' }, 'user:s'],
+    ['an object with an id that is no number', { id: Number.NaN, sub: 's' }, 'user:s'],
   ])('is the user who is %s', async (_, user, subject) => {
     expect(await partsOf(policyOf('user'), callerWith({ user }))).toEqual([[subject, 10]]);
   });

@@ -40,7 +40,8 @@ export async function subjectsOf(
     networks.push(...(await subjectsOfOne(policy, alternative, caller, networksOf)));
   }
   if (networks.length === 0) return [];
-  const limit = policy.limitFor ? policy.limitFor(caller) : policy.limit;
+  // Its type says a number, and an async function is easily given all the same.
+  const limit = policy.limitFor ? await policy.limitFor(caller) : policy.limit;
   const usual = policy.limitFor ? withLimit(limit, 1) : policy;
   return networks.map(({ subject, times }) => {
     if (times === 1) return { policy: usual, subject };

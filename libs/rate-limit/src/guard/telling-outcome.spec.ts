@@ -20,8 +20,8 @@ describe('How a handler went', () => {
     expect(told(source, listen)).toEqual([outcome]);
   });
 
-  it('is a failure when nobody waits any more for its first answer', () => {
-    expect(told(NEVER, (observed) => observed.subscribe().unsubscribe())).toEqual(['failure']);
+  it('is not known when nobody waits any more for its first answer', () => {
+    expect(told(NEVER, (observed) => observed.subscribe().unsubscribe())).toEqual(['unknown']);
   });
 
   it('is a success when nobody waits for more', () => {

@@ -4,8 +4,8 @@ import type { Outcome } from './guarded-call.js';
 import { followedTo } from './followed-to.js';
 
 /**
- * Tells how the call of a handler went: `'success'` when it completes, `'failure'` for an error, and when whoever waits for it
- * goes away before there is any answer. A subscription of GraphQL goes on until its events end.
+ * Tells how the call of a handler went: `'success'` when it completes, `'failure'` for an error, and `'unknown'` when whoever
+ * waits for it goes away before there is any answer. A subscription of GraphQL goes on until its events end.
  */
 export function tellingOutcome(
   tell: (outcome: Outcome) => void,
@@ -22,7 +22,7 @@ export function tellingOutcome(
     tap({
       error: () => tell('failure'),
       complete: () => goesOn || tell('success'),
-      unsubscribe: () => goesOn || tell(answered ? 'success' : 'failure'),
+      unsubscribe: () => goesOn || tell(answered ? 'success' : 'unknown'),
     }),
   );
 }

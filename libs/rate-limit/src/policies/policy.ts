@@ -42,7 +42,7 @@ export interface BlockOptions {
 }
 
 /** A limit, or what says it for a caller: `(caller) => (isPaying(caller.user) ? 1_000 : 100)`. */
-export type Limit = number | ((caller: Caller) => number);
+export type Limit = number | ((caller: Caller) => number | Promise<number>);
 
 export type OutageMode = 'local' | 'open' | 'closed';
 

@@ -26,7 +26,7 @@ export interface ResolvedPolicy {
   /** How long its window is; undefined for concurrency, which has none. */
   readonly perUs: number | undefined;
   /** Where the limit depends on the caller; `limit` is then of no meaning. */
-  readonly limitFor: ((caller: Caller) => number) | undefined;
+  readonly limitFor: ((caller: Caller) => number | Promise<number>) | undefined;
   /** The highest that its limit could be. */
   readonly mostLimit: number;
   readonly id: number;
@@ -109,12 +109,12 @@ function leaseOf(
 }
 
 /** A limit that depends on the caller is checked when it is known; until then one stands in for it. */
-function withoutFunction(raw: Policy): { source: Policy; limitFor: ((caller: Caller) => number) | undefined } {
+function withoutFunction(raw: Policy): Pick<ResolvedPolicy, 'source' | 'limitFor'> {
   if (typeof raw !== 'object' || raw === null) return { source: raw, limitFor: undefined };
   const name = limitName(raw);
   const limit = (raw as unknown as Record<string, unknown>)[name];
   if (typeof limit !== 'function') return { source: raw, limitFor: undefined };
-  return { source: { ...raw, [name]: 1 }, limitFor: limit as (caller: Caller) => number };
+  return { source: { ...raw, [name]: 1 }, limitFor: limit as NonNullable<ResolvedPolicy['limitFor']> };
 }
 
 /** What the limit of a policy is called among its options. */
