@@ -150,7 +150,8 @@ export class RedisRateLimitDriver implements RateLimitDriver {
       return reply;
     } catch (error) {
       // It may still come late, and must not find the reply of another run in its place.
-      setTimeout(() => this.#places.free(place), KEPT_MS).unref();
+      if (wasNeverSent(error)) this.#places.free(place);
+      else setTimeout(() => this.#places.free(place), KEPT_MS).unref();
       throw error;
     }
   }
@@ -178,6 +179,10 @@ export class RedisRateLimitDriver implements RateLimitDriver {
       return this.connection.run(script, keys, args, { ...this.#again, timeoutMs: left });
     }
   }
+}
+
+function wasNeverSent(error: unknown): boolean {
+  return (error as { outcome?: unknown }).outcome === 'not-executed';
 }
 
 function hereUs(): number {
