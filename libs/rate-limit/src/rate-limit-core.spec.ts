@@ -309,3 +309,27 @@ describe('The number of a call', () => {
     expect(redis.operations.every((number) => Number.isInteger(number) && number > 0 && number < 2 ** 32)).toBe(true);
   });
 });
+
+describe('A reservation', () => {
+  it('that could not be committed can be committed again, and counts once', async () => {
+    const { limiter, redis } = open({ api: gcra({ limit: 10, per: '1h' }) });
+    const reservation = await limiter.reserve('api', 'user', { cost: 2 });
+
+    redis.failure = unreachable();
+    await expect(reservation.commit(6)).rejects.toThrow('not there');
+    redis.failure = undefined;
+    await reservation.commit(6);
+    await reservation.commit(6);
+
+    expect((await limiter.peek('api', 'user')).remaining).toBe(4);
+  });
+});
+
+describe('A call without a subject', () => {
+  it('is told so, also where a long subject has a limit of its own', async () => {
+    const { limiter } = open({ api: gcra({ limit: 10, per: '1h' }) });
+    await limiter.override('api', { limit: 20 }, { subject: 'x'.repeat(200) });
+
+    await expect(limiter.consume('api', undefined as never)).rejects.toMatchObject({ code: 'RATE_LIMIT_CALL' });
+  });
+});

@@ -92,7 +92,9 @@ export class RateLimitCore implements OnModuleInit, BeforeApplicationShutdown, O
 
   /** The policies with the limits that are in force for a subject; the same list where these are their own. */
   inForceAll(policies: readonly ResolvedPolicy[], subject: string): readonly ResolvedPolicy[] {
-    const times = typeof subject === 'string' ? timesOf(subject, this.options.ip) : 1;
+    // What is no subject is refused where its key is made.
+    if (typeof subject !== 'string') return policies;
+    const times = timesOf(subject, this.options.ip);
     let changed = times !== 1;
     for (const { name } of policies) changed ||= this.extras.overrides.limitFor(name, subject) !== undefined;
     if (!changed) return policies;
