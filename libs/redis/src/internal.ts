@@ -18,3 +18,4 @@ export type { RunOptions, CommandArgument } from './scripts/command-runner.js';
 export { Heartbeat } from './links/heartbeat.js';
 export type { Subscriber } from './links/subscriber.js';
 export type { InvalidationTracker } from './links/invalidation-tracker.js';
+export type { ReplicatedReply, ReplicaWait } from './links/blocking-pool.js';

@@ -13,6 +13,8 @@ import { followMasters } from './failover-watch.js';
 import { watchForReply } from './reply-watch.js';
 import { createClient } from './create-client.js';
 import { SideLinks } from '../links/side-links.js';
+import { slotOf } from '../slot.js';
+import type { ReplicatedReply, ReplicaWait } from '../links/blocking-pool.js';
 import type { InvalidationTracker } from '../links/invalidation-tracker.js';
 import type { Subscriber } from '../links/subscriber.js';
 
@@ -100,6 +102,11 @@ export class ServerConnection implements RedisConnection {
     return this.client instanceof Cluster ? this.client.nodes('master') : [this.client];
   }
 
+  /** @internal Names the server that takes the writes of a key; the same for all but on a Cluster. */
+  placeOf(key: string): string {
+    return this.client instanceof Cluster ? String(this.client.slots[slotOf(key)]?.[0] ?? '') : '';
+  }
+
   /** @internal For classic subscriptions; made when first used. */
   get subscriber(): Subscriber {
     return this.#links.subscriber;
@@ -117,6 +124,19 @@ export class ServerConnection implements RedisConnection {
    */
   callBlocking(name: string, args: readonly CommandArgument[], waitMs: number): Promise<unknown> {
     return this.#links.blocking.call(name, args, waitMs);
+  }
+
+  /**
+   * @internal Runs a script, and then waits (WAIT) until replicas have what it has written, on a connection of its own. Settles
+   * within `waitMs` and the command timeout; it has run when this resolves. Its keys must share a hash tag.
+   */
+  runAndWait(
+    script: RedisScript,
+    keys: readonly string[],
+    args: readonly CommandArgument[],
+    wait: ReplicaWait,
+  ): Promise<ReplicatedReply> {
+    return this.#links.blocking.runAndWait(script, keys, args, wait);
   }
 
   /** @internal Connects, without waiting for it. */
