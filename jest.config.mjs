@@ -3,8 +3,8 @@ const shared = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     // Specs read the sources of the libs, so no build is needed before a test.
-    '^@nuthatch/(redis|cache|rate-limit)$': '<rootDir>/libs/$1/src/index.ts',
-    '^@nuthatch/(redis|cache|rate-limit)/(internal|testing)$': '<rootDir>/libs/$1/src/$2.ts',
+    '^@nuthatch/(redis|cache|rate-limit|lock)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@nuthatch/(redis|cache|rate-limit|lock)/(internal|testing)$': '<rootDir>/libs/$1/src/$2.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'
 
 /** How many scripts each package has to bring. */
 const SCRIPTS = Object.fromEntries(
-  ['cache', 'rate-limit'].map((lib) => {
+  ['cache', 'rate-limit', 'lock'].map((lib) => {
     const files = readdirSync(path.join(root, 'libs', lib, 'src'), { recursive: true });
     return [lib, files.filter((name) => name.endsWith('.lua')).length];
   }),
@@ -26,9 +26,11 @@ import { CacheModule, CacheService } from '@nuthatch/cache';
 import { runCacheDriverSuite } from '@nuthatch/cache/testing';
 import { gcra, RateLimiter, RateLimitModule } from '@nuthatch/rate-limit';
 import { runRateLimitDriverSuite } from '@nuthatch/rate-limit/testing';
+import { LockModule, LockService } from '@nuthatch/lock';
+import { runLockDriverSuite } from '@nuthatch/lock/testing';
 class App {}
 const limits = RateLimitModule.forRoot({ policies: { one: gcra({ limit: 1, per: '1h' }) } });
-Module({ imports: [RedisModule.forRoot(), CacheModule.forRoot(), limits] })(App);
+Module({ imports: [RedisModule.forRoot(), CacheModule.forRoot(), LockModule.forRoot(), limits] })(App);
 const app = await NestFactory.createApplicationContext(App, { logger: false });
 const cache = app.get(CacheService);
 await cache.getOrSet('answer', () => 42);
@@ -42,7 +44,11 @@ const limiter = app.get(RateLimiter);
 await limiter.consume('one', 'somebody');
 if ((await limiter.consume('one', 'somebody')).allowed) throw new Error('nothing is limited');
 if ((await cache.get('answer')) !== 42 || app.get(RedisConnections).get().mode !== 'embedded') throw new Error('wrong answer');
-for (const door of [runCacheDriverSuite, runRateLimitDriverSuite, ServerConnection]) {
+const locks = app.get(LockService);
+await locks.withLock('one', async () => {
+  if ((await locks.semaphore('two', 1).with(() => 'in')) !== 'in') throw new Error('nothing is locked');
+});
+for (const door of [runCacheDriverSuite, runRateLimitDriverSuite, runLockDriverSuite, ServerConnection]) {
   if (typeof door !== 'function') throw new Error('a door is shut');
 }
 await app.close();
@@ -52,9 +58,11 @@ const COMMON_JS = `
 const { RedisModule, redisOptionsFromEnv } = require('@nuthatch/redis');
 const { CacheModule } = require('@nuthatch/cache');
 const { RateLimitModule, gcra } = require('@nuthatch/rate-limit');
+const { LockModule } = require('@nuthatch/lock');
 RedisModule.forRoot(redisOptionsFromEnv({}));
 CacheModule.forRoot();
 RateLimitModule.forRoot({ policies: { one: gcra({ limit: 1, per: '1h' }) } });
+LockModule.forRoot();
 console.log('imported from CommonJS');
 `;
 

@@ -11,7 +11,7 @@ const libs = new URL('../../libs/', import.meta.url);
 if (isMainThread) register(import.meta.url);
 
 export function resolve(specifier, context, next) {
-  const [, lib, door = 'index'] = /^@nuthatch\/(redis|cache|rate-limit)(?:\/(\w+))?$/.exec(specifier) ?? [];
+  const [, lib, door = 'index'] = /^@nuthatch\/(redis|cache|rate-limit|lock)(?:\/(\w+))?$/.exec(specifier) ?? [];
   if (lib) return next(new URL(`${lib}/src/${door}.ts`, libs).href, context);
   const ours = context.parentURL?.endsWith('.ts') && specifier.startsWith('.');
   return next(ours ? specifier.replace(/\.js$/, '.ts') : specifier, context);

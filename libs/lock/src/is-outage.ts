@@ -1,0 +1,10 @@
+import { RedisTimeoutError, RedisUnreachableError } from '@nuthatch/redis';
+
+// What a server says that does not serve anybody for now, or takes no writes.
+const NOT_SERVING = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|READONLY|MISCONF|NOREPLICAS|OOM)\b/;
+
+/** Whether an error means that Redis cannot be asked for now. */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof RedisUnreachableError || error instanceof RedisTimeoutError) return true;
+  return error instanceof Error && error.name === 'ReplyError' && NOT_SERVING.test(error.message);
+}

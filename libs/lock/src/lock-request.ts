@@ -1,0 +1,16 @@
+import type { ResolvedAcquireOptions } from './lock.options.js';
+
+/** One lock that is asked for: a mutex, a permit of a semaphore, or a side of a read-write lock. */
+export interface LockTarget {
+  /** As its user names it; shown in errors. */
+  readonly label: string;
+  /** Of the store. */
+  readonly key: string;
+  readonly permits: number;
+  readonly weight: number;
+}
+
+/** What is asked of LockCore: all targets, under the same options. */
+export interface LockRequest extends ResolvedAcquireOptions {
+  readonly targets: readonly LockTarget[];
+}

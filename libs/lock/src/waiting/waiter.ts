@@ -1,0 +1,53 @@
+import { HANDED_MS, type Claim } from '../drivers/lock-driver.js';
+import { elapsedSince, thisMoment, type Moment } from '../moment.js';
+
+/** What a claim was granted. */
+export interface Grant {
+  readonly token: bigint;
+  /** From when it is valid, and for how long. */
+  readonly since: Moment;
+  readonly ms: number;
+  /** Whether it had to be waited for. */
+  readonly waited: boolean;
+}
+
+/** A claim that waits. */
+export class Waiter {
+  /** When it was certain last that nothing had been granted to it yet: what is granted later is valid from then on, at least. */
+  provenAt: Moment = thisMoment();
+  #grant: Grant | undefined;
+  #onGrant: ((grant: Grant) => void) | undefined;
+
+  constructor(readonly claim: Claim) {}
+
+  get isGranted(): boolean {
+    return this.#grant !== undefined;
+  }
+
+  /** Calls `listener` once, when it is granted. */
+  onGrant(listener: (grant: Grant) => void): void {
+    if (this.#grant) listener(this.#grant);
+    else this.#onGrant = listener;
+  }
+
+  /** What it is granted without having asked in the same call is worth. */
+  get handedMs(): number {
+    return Math.min(this.claim.ttlMs, HANDED_MS);
+  }
+
+  /** How long it may be until the store must be told again that it waits. */
+  get beatMs(): number {
+    return this.handedMs / 3;
+  }
+
+  hand(token: bigint): void {
+    if (this.#grant) return;
+    this.#grant = { token, since: this.provenAt, ms: this.handedMs, waited: true };
+    this.#onGrant?.(this.#grant);
+  }
+}
+
+/** Whether enough of a grant is left to begin with it, and to renew it meanwhile. */
+export function isFresh({ since, ms }: Grant): boolean {
+  return ms - elapsedSince(since) > ms / 3;
+}

@@ -1,0 +1,148 @@
+import type { Busy, Claim, LockDriver } from '../drivers/lock-driver.js';
+import { LockAbortedError } from '../lock.errors.js';
+import { Afterwork } from './afterwork.js';
+import { Line } from './line.js';
+import { isFresh, Waiter, type Grant } from './waiter.js';
+
+// Of a timer; nobody waits for so long.
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** How a wait ended: with a grant, or with how things stand. */
+export type WaitResult = Grant | Busy;
+
+export interface Patience {
+  readonly label: string;
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Where callers of this process wait for locks that are taken. */
+export class WaitingRoom {
+  readonly #waiters = new Map<string, Waiter>();
+  readonly #lines = new Map<string, Line>();
+  /** End waits, because the application ends. */
+  readonly #endings = new Set<(reason: WaitEnd) => void>();
+  #closed: WaitEnd | undefined;
+
+  constructor(
+    private readonly driver: LockDriver,
+    private readonly timeoutMs: number,
+    private readonly afterwork: Afterwork,
+  ) {}
+
+  /** The waiter of this process that may go before all others, if there is one. */
+  firstFor(key: string): string | undefined {
+    return this.#lines.get(key)?.first;
+  }
+
+  isWaitedFor(key: string): boolean {
+    return this.#lines.has(key);
+  }
+
+  /** A waiter was granted its claim. */
+  granted(id: string, token: bigint): void {
+    this.#waiters.get(id)?.hand(token);
+  }
+
+  /** Something may have been missed. */
+  lookAround(): void {
+    for (const line of this.#lines.values()) line.beatNow();
+  }
+
+  /** Ends all waits, also those to come. */
+  close(cause: Error): void {
+    this.#closed = { cause };
+    for (const end of this.#endings) end(this.#closed);
+  }
+
+  /**
+   * Takes a place in the queue, unless the lock is free.
+   *
+   * @throws LockAbortedError; RedisUnreachableError, RedisTimeoutError and error replies when the store cannot be asked. Then nothing is
+   *   held, and no place in the queue stays taken.
+   */
+  async wait(claim: Claim, patience: Patience): Promise<WaitResult> {
+    const startedAt = performance.now();
+    const endsAt = startedAt + patience.waitMs;
+    const waiter = new Waiter(claim);
+    this.#waiters.set(claim.id, waiter);
+    let settled = false;
+    let giveUpAt = startedAt + this.timeoutMs;
+    try {
+      const answer = await this.driver.acquire([claim], true, giveUpAt);
+      giveUpAt = 0;
+      if (answer.state === 'granted') {
+        settled = true;
+        return { token: answer.token, since: answer.since, ms: claim.ttlMs, waited: false };
+      }
+      if (answer.state === 'waiting' && !waiter.isGranted) {
+        waiter.provenAt = answer.since;
+        this.#lineOf(claim.key).add(waiter, answer.nextMs);
+      }
+      const result = await this.#outcome(waiter, patience, endsAt);
+      settled = true;
+      return result;
+    } finally {
+      this.#waiters.delete(claim.id);
+      this.#lines.get(claim.key)?.remove(waiter);
+      // Whether it stands in the queue, or was granted, is not known: neither must remain.
+      if (!settled) this.afterwork.run(() => this.driver.leave(claim), claim.ttlMs, giveUpAt);
+    }
+  }
+
+  async #outcome(waiter: Waiter, { label, signal }: Patience, endsAt: number): Promise<WaitResult> {
+    const { claim } = waiter;
+    const end = await this.#whicheverFirst(waiter, signal, endsAt);
+    if (end === undefined) return this.driver.leave(claim);
+    if ('cause' in end) throw new LockAbortedError(label, end);
+    if (isFresh(end)) return end;
+    // It was told late, or this process stood still: only the store knows whether it stands.
+    const [renewed] = await this.driver.renew(
+      [{ key: claim.key, id: claim.id, token: end.token, ttlMs: claim.ttlMs }],
+      performance.now() + this.timeoutMs,
+    );
+    if (renewed!.state === 'renewed')
+      return { token: renewed!.token, since: renewed!.since, ms: claim.ttlMs, waited: true };
+    throw new MissedGrant();
+  }
+
+  /** Undefined when the wait is over. */
+  async #whicheverFirst(
+    waiter: Waiter,
+    signal: AbortSignal | undefined,
+    endsAt: number,
+  ): Promise<Grant | WaitEnd | undefined> {
+    let finish!: (end: Grant | WaitEnd | undefined) => void;
+    const ended = new Promise<Grant | WaitEnd | undefined>((resolve) => (finish = resolve));
+    const timer = setTimeout(finish, Math.min(LONGEST_MS, Math.max(0, endsAt - performance.now())), undefined);
+    const abort = (): void => finish({ cause: signal!.reason });
+    this.#endings.add(finish);
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted) abort();
+    if (this.#closed) finish(this.#closed);
+    waiter.onGrant(finish);
+    try {
+      return await ended;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      this.#endings.delete(finish);
+    }
+  }
+
+  #lineOf(key: string): Line {
+    let line = this.#lines.get(key);
+    if (!line) {
+      line = new Line(this.driver, this.timeoutMs, () => this.#lines.delete(key));
+      this.#lines.set(key, line);
+    }
+    return line;
+  }
+}
+
+interface WaitEnd {
+  readonly cause: unknown;
+}
+
+/** What was granted was over before this process knew of it. */
+export class MissedGrant extends Error {}
