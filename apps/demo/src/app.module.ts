@@ -1,7 +1,9 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { CacheModule } from '@nuthatch/cache';
+import { LockModule } from '@nuthatch/lock';
 import { RateLimitModule } from '@nuthatch/rate-limit';
 import { RedisModule, redisOptionsFromEnv } from '@nuthatch/redis';
+import { BookingModule } from './booking/booking.module.js';
 import { CachesModule } from './caches/caches.module.js';
 import { CatalogueModule } from './catalogue/catalogue.module.js';
 import { DatabaseModule } from './database/database.module.js';
@@ -29,10 +31,12 @@ export class AppModule {
         RedisModule.forRoot({ ...redisOptionsFromEnv(env), namespace }),
         // The shop opens once what everybody asks for is there.
         CacheModule.forRoot({ ttl: '1m', warming: { onBoot: 'wait' } }),
+        LockModule.forRoot(),
         DatabaseModule.forRoot(cities),
         // Before the limits, some of which are those of users.
         LoginModule.forRoot(env),
         RateLimitModule.forRoot({ policies: LIMITS, defaults: ['api'] }),
+        BookingModule.forRoot(env),
         CatalogueModule,
         CachesModule,
         HealthModule,

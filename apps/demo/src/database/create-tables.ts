@@ -34,6 +34,14 @@ export const CREATE_TABLES = `
     event_id int not null,
     seat_id int not null
   );
+  create unlogged table reservations (
+    event_id int not null,
+    seat_id int not null,
+    buyer text,
+    until timestamptz,
+    fence bigint not null,
+    primary key (event_id, seat_id)
+  );
 `;
 
 /** Run after the rows are in: one pass over a table is far cheaper than a check per row. */
@@ -46,5 +54,7 @@ export const ADD_CONSTRAINTS = [
   `alter table seats add foreign key (venue_id) references venues`,
   `alter table orders add foreign key (event_id) references events`,
   `alter table orders add foreign key (seat_id) references seats`,
+  `alter table reservations add foreign key (event_id) references events`,
+  `alter table reservations add foreign key (seat_id) references seats`,
   `analyze`,
 ];

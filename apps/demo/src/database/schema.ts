@@ -1,4 +1,14 @@
-import { char, doublePrecision, integer, numeric, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  char,
+  doublePrecision,
+  integer,
+  numeric,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from 'drizzle-orm/pg-core';
 
 // The columns as Drizzle sees them; create-tables.ts holds the same tables as SQL.
 
@@ -45,3 +55,17 @@ export const orders = pgTable('orders', {
   eventId: integer('event_id').notNull(),
   seatId: integer('seat_id').notNull(),
 });
+
+/** Who has a seat of an event until it is paid. The row of a seat that was ever asked for stays, for its fence. */
+export const reservations = pgTable(
+  'reservations',
+  {
+    eventId: integer('event_id').notNull(),
+    seatId: integer('seat_id').notNull(),
+    buyer: text('buyer'),
+    until: timestamp('until', { withTimezone: true }),
+    /** The highest fencing token of the lock of the seat that has been here. */
+    fence: bigint('fence', { mode: 'bigint' }).notNull(),
+  },
+  ({ eventId, seatId }) => [primaryKey({ columns: [eventId, seatId] })],
+);

@@ -1,0 +1,49 @@
+import { Body, Controller, Get, HttpCode, Post, UseFilters, UseGuards } from '@nestjs/common';
+import { LockService, type LockHolding, type LockInfo } from '@nuthatch/lock';
+import { RateLimit, SkipRateLimit, slidingWindow } from '@nuthatch/rate-limit';
+import { Length } from 'class-validator';
+import { RedisAwayFilter } from '../http/redis-away.filter.js';
+import { OperatorGuard } from '../limits/operator.guard.js';
+
+/** The body of `POST /locks/release`. */
+export class ReleaseBody {
+  /** As `GET /locks` shows it, or as the shop names it: `seat:42:B7`. */
+  @Length(1, 1_000)
+  readonly key!: string;
+}
+
+/** JSON has no bigint. */
+export interface ListedLock extends Omit<LockInfo, 'holders'> {
+  readonly holders: readonly (Omit<LockHolding, 'token'> & { readonly token: string })[];
+}
+
+/** What whoever runs the shop does about locks. Only guesses of the token are limited. */
+@Controller('locks')
+@UseFilters(RedisAwayFilter)
+@UseGuards(OperatorGuard)
+@SkipRateLimit()
+@RateLimit(slidingWindow({ limit: 20, per: '1m', by: 'ip', when: 'failures' }))
+export class LocksOperatorController {
+  readonly #locks: LockService;
+
+  constructor(locks: LockService) {
+    this.#locks = locks;
+  }
+
+  /** Who holds what, and who waits for it. */
+  @Get()
+  async list(): Promise<ListedLock[]> {
+    const locks = await this.#locks.admin.list();
+    return locks.map(({ holders, ...lock }) => ({
+      ...lock,
+      holders: holders.map(({ token, ...holder }) => ({ ...holder, token: String(token) })),
+    }));
+  }
+
+  /** Takes a lock away from all who hold it. What they write afterwards is refused by its fence. */
+  @Post('release')
+  @HttpCode(200)
+  async release(@Body() { key }: ReleaseBody): Promise<{ readonly released: number }> {
+    return { released: await this.#locks.admin.forceRelease(key) };
+  }
+}
