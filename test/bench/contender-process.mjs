@@ -51,9 +51,10 @@ async function round(operations) {
   const before = opened.loads?.();
   const timed = await timeOperations(operate, scenario, operations, next);
   next += operations;
-  if (!before) return timed;
+  const notes = opened.notes?.();
+  if (!before) return { ...timed, notes };
   const { count, ms } = opened.loads();
-  return { ...timed, loads: count - before.count, loadMs: ms - before.ms };
+  return { ...timed, notes, loads: count - before.count, loadMs: ms - before.ms };
 }
 
 process.on('message', async ({ ask, ...request }) => {

@@ -85,7 +85,9 @@ export class ContenderGroup {
     const parts = await Promise.all(this.#members.map((member) => member.round(operations, number, at)));
     const sum = (field) => parts.reduce((total, part) => total + part[field], 0);
     const most = (field) => Math.max(...parts.map((part) => part[field]));
-    return { operations, ns: most('ns'), cpuUs: sum('cpuUs'), loads: sum('loads'), loadMs: most('loadMs') };
+    const notes = parts.flatMap((part) => part.notes ?? []);
+    const loads = parts[0].loads !== undefined && { loads: sum('loads'), loadMs: most('loadMs') };
+    return { operations, ns: most('ns'), cpuUs: sum('cpuUs'), notes, ...loads };
   }
 
   async stop() {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { peersIn } from './peers.mjs';
 
-const AREAS = ['redis', 'cache', 'rate-limit'];
+const AREAS = ['redis', 'cache', 'rate-limit', 'lock'];
 const FEWEST_ROUNDS = 7;
 const QUICK_ROUNDS = 3;
 const USAGE = `Usage: npm run bench -- <${AREAS.join('|')}> [--rounds N] [--quick] [--only scenario,scenario] [--peers folder] [--json file]`;

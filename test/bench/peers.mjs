@@ -11,6 +11,10 @@ const PEERS = {
   'rate-limiter-flexible': ['rate-limiter-flexible', 'ioredis'],
   '@nest-lab/throttler-storage-redis': ['@nest-lab/throttler-storage-redis', 'ioredis'],
   'rate-limit-redis': ['rate-limit-redis', 'ioredis'],
+  redlock: ['redlock', 'ioredis'],
+  '@sesamecare-oss/redlock': ['@sesamecare-oss/redlock', 'ioredis'],
+  'redis-semaphore': ['redis-semaphore', 'ioredis'],
+  'redlock-universal': ['redlock-universal', 'ioredis'],
 };
 
 /**

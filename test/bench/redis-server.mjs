@@ -54,7 +54,8 @@ async function connect(control, child) {
 /** A benchmark that is interrupted leaves no server behind. */
 function endWith(child, directory) {
   process.once('exit', () => {
-    child.kill();
+    // A Redis that is frozen heeds no other signal.
+    child.kill('SIGKILL');
     rmSync(directory, { recursive: true, force: true });
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));

@@ -31,15 +31,22 @@ function row(rounds, baseline) {
     bytesIn: of('bytesIn'),
     bytesOut: of('bytesOut'),
     memoryBytes: of('memoryBytes'),
-    commands: commandsOf(rounds),
+    commands: countsOf(rounds, 'commands'),
+    ...(rounds[0].sent !== undefined && { sent: countsOf(rounds, 'sent') }),
+    ...(rounds[0].figures !== undefined && { figures: figuresOf(rounds) }),
     ...(rounds[0].loads !== undefined && { loads: of('loads'), besideMs: of('besideMs') }),
     rounds,
   };
 }
 
 /** Without the odd command of a connection's own, such as one PING in many thousand operations. */
-function commandsOf(rounds) {
-  const names = [...new Set(rounds.flatMap(({ commands }) => Object.keys(commands)))];
-  const medians = names.map((name) => [name, median(rounds.map(({ commands }) => commands[name] ?? 0))]);
+function countsOf(rounds, field) {
+  const names = [...new Set(rounds.flatMap((sample) => Object.keys(sample[field])))];
+  const medians = names.map((name) => [name, median(rounds.map((sample) => sample[field][name] ?? 0))]);
   return Object.fromEntries(medians.filter(([, calls]) => calls >= 0.005));
+}
+
+function figuresOf(rounds) {
+  const names = Object.keys(rounds[0].figures);
+  return Object.fromEntries(names.map((name) => [name, median(rounds.map(({ figures }) => figures[name]))]));
 }

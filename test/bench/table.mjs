@@ -6,9 +6,9 @@ const PLACES = {
 };
 
 /** The results of a scenario as text in columns. */
-export function scenarioTable({ name, title, cores, flushes }, rows) {
-  const withLoads = Object.values(rows).some(({ loads }) => loads !== undefined);
-  const columns = [...COLUMNS, ...(withLoads ? LOAD_COLUMNS : []), ...(flushes ? MEMORY_COLUMNS : [])];
+export function scenarioTable(scenario, rows) {
+  const { name, title, cores } = scenario;
+  const columns = columnsOf(scenario, rows);
   const lines = [
     columns.map(([head]) => head),
     ...Object.entries(rows).map(([contender, row]) => columns.map(([, cell]) => cell(row, contender))),
@@ -16,8 +16,21 @@ export function scenarioTable({ name, title, cores, flushes }, rows) {
   return `${name}: ${title} (${PLACES[cores]})\n${aligned(lines)}`;
 }
 
+function columnsOf({ timed, flushes, splitsCommands, columns = [] }, rows) {
+  if (timed === false) return [NAME_COLUMN, ...columns];
+  const withLoads = Object.values(rows).some(({ loads }) => loads !== undefined);
+  return [
+    NAME_COLUMN,
+    ...COLUMNS,
+    ...(withLoads ? LOAD_COLUMNS : []),
+    ...(flushes ? MEMORY_COLUMNS : []),
+    ...(splitsCommands ? SENT_COLUMNS : []),
+    ...columns,
+  ];
+}
+
+const NAME_COLUMN = ['', (_, contender) => contender];
 const COLUMNS = [
-  ['', (_, contender) => contender],
   ['ops/s', ({ opsPerSecond }) => Math.round(opsPerSecond).toLocaleString('en-US')],
   ['us/op', ({ opsPerSecond }) => fixed(1e6 / opsPerSecond)],
   ['ratio', ({ speed }) => `${ratio(speed.median)}x`],
@@ -32,6 +45,7 @@ const LOAD_COLUMNS = [
   ['loads/op', ({ loads }) => fixed(loads)],
   ['ms beside the load', ({ besideMs }) => fixed(besideMs)],
 ];
+const SENT_COLUMNS = [['of them sent', ({ sent }) => commandsText(sent)]];
 const MEMORY_COLUMNS = [['Redis memory bytes/op', ({ memoryBytes }) => fixed(memoryBytes, 0)]];
 
 function commandsText(commands) {
