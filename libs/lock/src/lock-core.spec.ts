@@ -266,7 +266,7 @@ describe('A grant that is told late', () => {
     app.driver.instead.beat = never;
     const { granted } = app.driver.listener!;
     let told: (() => void) | undefined;
-    app.driver.listener!.granted = (id, token) => (told = () => granted(id, token));
+    app.driver.listener!.granted = (...grant) => (told = () => granted(...grant));
     await held.release();
     await elapse(ms);
     app.driver.listener!.granted = granted;
@@ -309,7 +309,8 @@ describe('A grant that is told late', () => {
     await elapse(3_500);
     expect(next.value).toBeDefined();
     app.driver.listener!.granted = granted;
-    granted([...app.driver.beats.flat()].at(-1)!.id, 1n);
+    const { id, key } = app.driver.beats.flat().at(-1)!;
+    granted(id, next.value!.token - 1n, key);
     await elapse(10);
     expect(waiting.at).toBeUndefined();
     expect(await app.waiters('k')).toHaveLength(1);
@@ -326,6 +327,21 @@ describe('A grant that is told late', () => {
 
     expect(waiting.error).toBeInstanceOf(LockUnreachableError);
     expect(await app.holders('k')).toEqual([]);
+  });
+
+  it('to who has gone is given back', async () => {
+    const held = await other.acquire('k');
+    app.driver.instead.leave = () => Promise.reject(TIMEOUT);
+    const waiting = followed(app.acquire('k', { wait: '200ms' }));
+    await elapse(210);
+    expect(waiting.error).toBeInstanceOf(LockUnreachableError);
+    const next = followed(other.acquire('k'));
+    await elapse(10);
+
+    await held.release();
+    await elapse(10);
+
+    expect(next.value).toBeDefined();
   });
 
   it('is renewed to its whole time soon', async () => {
@@ -474,7 +490,7 @@ describe('Several keys', () => {
   it('do not wait for each other in a circle', async () => {
     const ends = Array.from({ length: 30 }, async (_, index) => {
       const keys = ['a', 'b', 'c', 'd'].filter((__, at) => (index >> at) % 2 === 0 || at === index % 4);
-      const lock = await [app, other][index % 2]!.acquire(index % 3 ? keys : keys.reverse(), { wait: '60s' });
+      const lock = await [app, other][index % 2]!.acquire(index % 3 ? keys : keys.toReversed(), { wait: '60s' });
       await new Promise((resolve) => setTimeout(resolve, 50));
       return lock.release();
     });

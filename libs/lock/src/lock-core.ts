@@ -1,5 +1,5 @@
 import type { OnModuleInit } from '@nestjs/common';
-import type { Busy, Claim, Hold, LockDriver } from './drivers/lock-driver.js';
+import { HANDED_MS, type Busy, type Claim, type Hold, type LockDriver } from './drivers/lock-driver.js';
 import { KeptLock, type HoldCare, type HoldTerms } from './kept-lock.js';
 import { ClaimIds, readHolder } from './holder-id.js';
 import { LockEvents } from './lock-events.js';
@@ -52,7 +52,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
   /** Listens from the start, so that the first wait need not. */
   onModuleInit(): void {
     this.#stopListening ??= this.driver.listen({
-      granted: (id, token) => this.#room.granted(id, token),
+      granted: (id, token, key) => this.#granted({ id, token, key }),
       forced: (id) => this.#keeper.forced(id),
       gap: () => this.#room.lookAround(),
     });
@@ -130,7 +130,13 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     const prefer = lock.fair || !single ? undefined : this.#room.firstFor(key);
     const alone = single && lock.wasValid && !lock.waited && !this.#room.isWaitedFor(key);
     try {
-      const outcome = await this.driver.release(holds, { keepMs, alone, ...(prefer !== undefined && { prefer }) });
+      const valid = lock.wasValid;
+      const outcome = await this.driver.release(holds, {
+        keepMs,
+        alone,
+        valid,
+        ...(prefer !== undefined && { prefer }),
+      });
       this.events.released(lock, outcome);
       return outcome;
     } catch (error) {
@@ -210,6 +216,12 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     await lock.release().catch(() => 'it is tried again, and ends with its validity');
     if (this.#closing) throw new LockAbortedError(lock.key, { cause: this.#closing });
     throw new Error('its time was over when the answer came. Redis answered late, or this process stood still.');
+  }
+
+  /** What is granted to who has gone, as after a failover that has brought back the queue of before, is given back. */
+  #granted(hold: Hold): void {
+    if (this.#room.granted(hold.id, hold.token) || this.#keeper.has(hold.id)) return;
+    this.#afterwork.run(() => this.driver.release([hold]), HANDED_MS);
   }
 
   /** A grant that too few replicas have could be lost in a failover: it is given back. */

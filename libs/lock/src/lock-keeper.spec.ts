@@ -110,6 +110,19 @@ describe('The renewals of a process', () => {
     expect(locks.map((lock) => lock.hasEnded)).toEqual([false, true, false]);
   });
 
+  it('of several keys that cannot be asked for together are asked for one by one', async () => {
+    app = openCore({ redisTimeout: '1s', ttl: '9s' }, { isOneServer: false });
+    const lock = await app.acquire(['a', 'b']);
+    app.driver.instead.renew = async (ask) => {
+      if (app.driver.renewals.at(-1)!.length > 1) throw TIMEOUT;
+      return ask();
+    };
+
+    await elapse(60_000);
+
+    expect(lock.signal.aborted).toBe(false);
+  });
+
   it('on one server that is away are not asked for one by one', async () => {
     for (const key of ['a', 'b', 'c']) await app.acquire(key);
     app.driver.instead.renew = () => Promise.reject(TIMEOUT);

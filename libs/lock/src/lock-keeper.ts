@@ -8,6 +8,8 @@ const LONGEST_SLEEP_MS = 250;
 // Those that are due soon are renewed along.
 const TOGETHER_MS = 500;
 const RETRY_MS = 250;
+// Two keys of different slots, which are together on one server only.
+const APART = ['{a}', '{b}'];
 
 /**
  * Looks after all locks of a process with one timer: renews them together, and ends those whose validity is over, whatever Redis
@@ -54,6 +56,11 @@ export class LockKeeper {
   reschedule(lock: KeptLock): void {
     const now = performance.now();
     this.#sleepUntil(now, Math.min(lock.renewAt, now + lock.validForMs()));
+  }
+
+  has(id: string): boolean {
+    for (const lock of this.#locks) if (lock.holds.some((hold) => hold.id === id)) return true;
+    return false;
   }
 
   /** An operator has taken a hold away. */
@@ -117,27 +124,26 @@ export class LockKeeper {
     if (asked.length > 0) void this.#ask(asked);
   }
 
-  async #ask(asked: readonly [KeptLock, readonly Renewal[]][]): Promise<void> {
+  /** @param singly each hold by a call of its own */
+  async #ask(asked: readonly [KeptLock, readonly Renewal[]][], singly = false): Promise<void> {
     for (const [lock] of asked) lock.renewing = true;
-    let singly = false;
+    const renewals = asked.flatMap(([, each]) => each);
+    const giveUpAt = performance.now() + this.timeoutMs;
+    let isWorthRepeating = false;
     try {
-      const renewals = asked.flatMap(([, each]) => each);
-      const answers = await this.driver.renew(renewals, performance.now() + this.timeoutMs);
+      const calls = singly ? renewals.map((renewal) => [renewal]) : [renewals];
+      const answers = (await Promise.all(calls.map((call) => this.driver.renew(call, giveUpAt)))).flat();
       let from = 0;
       for (const [lock, each] of asked) lock.renewed(each, answers.slice(from, (from += each.length)));
     } catch (error) {
-      // One key that holds something else must not end all others, nor one server of a Cluster that is away.
-      singly = asked.length > 1 && (!isOutage(error) || !this.driver.together(keysOf(asked)));
+      // One key that holds something else must not end all others, nor one server of a Cluster that is away, nor a slot that moves.
+      isWorthRepeating = !singly && renewals.length > 1 && !(isOutage(error) && this.driver.together(APART));
       for (const [lock] of asked) lock.renewAt = performance.now() + RETRY_MS;
     }
     for (const [lock] of asked) {
       lock.renewing = false;
       if (!lock.hasEnded) this.reschedule(lock);
     }
-    if (singly) for (const one of asked) void this.#ask([one]);
+    if (isWorthRepeating) for (const one of asked) void this.#ask([one], true);
   }
-}
-
-function keysOf(asked: readonly [KeptLock, readonly Renewal[]][]): string[] {
-  return asked.flatMap(([, renewals]) => renewals.map(({ key }) => key));
 }

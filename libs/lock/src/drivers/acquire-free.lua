@@ -13,10 +13,11 @@ if mode == 'blind' then
 elseif mode ~= 'together' then
   local terms, weight, tail, least
   for index = 1, #KEYS do
-    local top = redis.call('LRANGE', KEYS[index], 0, 1)
-    local state = top[1]
-    -- Without a holder, and not after one that has expired: that is stolen with the next grant.
-    local isFree = not top[2] and not (state and string.find(state, ';', 1, true)) and string.sub(state or '', -1) ~= 'e'
+    local state = redis.call('LINDEX', KEYS[index], 0)
+    -- Without a holder, and without anything else in the list; and not after a holder that has expired, which is stolen with the next
+    -- grant.
+    local last = state and string.sub(state, -1)
+    local isFree = not state or last ~= 'e' and last ~= '+' and not string.find(state, ';', 1, true)
     if isFree and string.sub(state or '', 1, 16) < nowText then
       local claim = ARGV[3 + index]
       local stop = string.find(claim, ' ', 1, true)

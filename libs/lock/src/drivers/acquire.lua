@@ -27,8 +27,6 @@ local function current(key)
   evict(lock)
   local first, weight, permits = match(lock.waiter or '', '^(%S+) (%d+) (%d+)')
   if first and (lock.used + weight <= tonumber(permits) or not isAlive(lock, processOf(first))) then
-    lock = take(key)
-    evict(lock)
     promote(lock, channels, nil)
     put(lock)
     lock = look(key)
@@ -65,8 +63,10 @@ local function enqueue(lock, claim)
     beats = string.sub(beats, 1, start) .. match(beats, '^%d+;(.*)$', stop + 1)
   end
   beats = format('%.0f%s%s=%.0f;', now + LIVE, beats, process, now + LIVE)
+  local others = lock.beats
+  lock.beats = beats
   set(lock)
-  if lock.beats then
+  if others then
     redis.call('LSET', lock.key, 1, beats)
     redis.call('RPUSH', lock.key, claim.text)
   else

@@ -1,7 +1,8 @@
 -- Begins every script, but for release-alone.lua. Times are microseconds, by the clock of Redis.
 --
 -- A lock is a list: its state, who beats, and then the waiters in the order of their arrival. The first two are
---   <last token> <when the list expires> <id of the hold that ended last, or -> <how: r eleased, e xpired, s tolen, f orced, or ->
+--   <last token> <when the list expires> <id of the hold that ended last, or -> <how: r eleased, e xpired, s tolen, f orced, or -><+ if
+--     more than the state is in the list>
 --     and for each holder ;<id> <token> <weight> <valid since> <for how long> <delay>
 --   <latest time>;<process>=<alive until>;<process>=<alive until>;
 -- and a waiter is its claim, `<id> <weight> <permits> <time to live> <delay>`. An id is `<process>:<number>`. Times have 16 digits, until

@@ -4,7 +4,7 @@
 -- ARGV[1]  what the channels of the processes begin with
 -- Returns the ids of the holds
 
-local lock = take(KEYS[1])
+local lock = look(KEYS[1])
 if not lock.exists then
   return {}
 end

@@ -10,7 +10,7 @@ local place = redis.call('LPOS', key, entry)
 if place then
   redis.call('LREM', key, 1, entry)
 end
-local lock = take(key)
+local lock = look(key)
 if not lock.exists then
   return { busy(lock, 0), {} }
 end

@@ -11,7 +11,7 @@ export interface CallTerms {
   /** When the caller gives up, on the clock of `performance.now()`: afterwards the script does nothing. @default it does what it can */
   readonly giveUpAt?: number;
   /** What is said otherwise where the reply of a first run may have been lost. */
-  readonly again?: (args: CommandArgument[]) => void;
+  readonly again?: (args: CommandArgument[]) => unknown;
 }
 
 /** Runs the scripts of locks. */
@@ -53,15 +53,15 @@ export class LockCalls {
     for (;;) {
       const place = this.connection.placeOf(key);
       let operands = args;
-      if (giveUpAt !== undefined) {
-        const said = this.#clocks.at(place, key, giveUpAt);
-        operands = [typeof said === 'number' ? said : await said, ...args];
-      }
-      const left = endsAt - performance.now();
-      if (left < 1) throw this.#tooLate(name);
-      // Mostly the same, as the deadlines of a client stand in one line for each length.
-      const timeoutMs = left > this.timeoutMs - 2 ? this.timeoutMs : Math.floor(left);
       try {
+        if (giveUpAt !== undefined) {
+          const said = this.#clocks.at(place, key, giveUpAt);
+          operands = [typeof said === 'number' ? said : await said, ...args];
+        }
+        const left = endsAt - performance.now();
+        if (left < 1) throw this.#tooLate(name);
+        // Mostly the same, as the deadlines of a client stand in one line for each length.
+        const timeoutMs = left > this.timeoutMs - 2 ? this.timeoutMs : Math.floor(left);
         const reply = (await this.connection.run(script, keys, operands, { timeoutMs })) as readonly CallReply[];
         if (reply[0] !== TOO_LATE) return reply;
         this.#clocks.note(place, reply[1] as number);

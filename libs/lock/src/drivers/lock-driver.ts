@@ -113,6 +113,8 @@ export interface ReleaseOptions {
   readonly prefer?: string;
   /** There is one hold, which is valid by the clocks of this process, and nobody waits that it knows of; that may be wrong. */
   readonly alone?: boolean;
+  /** All holds are valid by the clocks of this process: where they are gone when a release is repeated, the first has ended them. */
+  readonly valid?: boolean;
 }
 
 export type Answer = Granted | Waiting | Busy;
@@ -144,6 +146,8 @@ export interface Busy {
 export interface Beat {
   /** Before the store was asked. */
   readonly since: Moment;
+  /** The last that the lock has granted: a claim that waits, and is told of none later, has lost what it was granted. */
+  readonly lastToken: bigint;
   /** For each claim, its token if it is granted by now. */
   readonly tokens: readonly (bigint | undefined)[];
   /** See {@link Waiting.nextMs}. */
@@ -177,7 +181,7 @@ export interface LockState {
 
 export interface LockListener {
   /** A claim that waits was granted, with {@link HANDED_MS} or its `ttlMs` if that is less. */
-  granted(id: string, token: bigint): void;
+  granted(id: string, token: bigint, key: string): void;
   /** A hold was taken away. */
   forced(id: string): void;
   /** Something may have been missed: whoever waits should beat. */

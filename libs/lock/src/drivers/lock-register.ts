@@ -6,6 +6,7 @@ import { WaitQueue } from './memory-queue.js';
 export interface Grant {
   readonly id: string;
   readonly token: bigint;
+  readonly key: string;
 }
 
 interface Holder {
@@ -76,6 +77,10 @@ export class LockRegister {
   /** After {@link advance}: whether the claim is granted, or can be without passing anybody who waits. */
   admits(claim: Claim, now: number): boolean {
     return this.holderOf(claim.id, now) !== undefined || (!this.queue.first && this.#fits(claim));
+  }
+
+  get lastToken(): bigint {
+    return this.#lastToken;
   }
 
   nextToken(now: number): bigint {
@@ -158,11 +163,11 @@ export class LockRegister {
   }
 
   #grantWaiter(waiter: Claim, now: number, isAsked: boolean): Grant {
-    const { id, ttlMs } = waiter;
+    const { id, key, ttlMs } = waiter;
     const token = this.nextToken(now);
     this.queue.leave(id);
     this.grant(isAsked ? waiter : { ...waiter, ttlMs: Math.min(ttlMs, HANDED_MS) }, token, now);
-    return { id, token };
+    return { id, token, key };
   }
 
   #holdersAt(now: number): Holder[] {

@@ -57,7 +57,7 @@ export class MemoryLockStore {
   beat(waiting: readonly Claim[]): Undated<Beat> {
     const now = this.#tick();
     const [claim] = waiting;
-    if (!claim) return { tokens: [], nextMs: NEXT_MS, first: false };
+    if (!claim) return { tokens: [], lastToken: 0n, nextMs: NEXT_MS, first: false };
     const register = this.#registerOf(claim.key);
     const asked = new Set(waiting.map(({ id }) => id));
     register.queue.beat(processOf(claim.id), now);
@@ -68,7 +68,8 @@ export class MemoryLockStore {
     for (const each of held) register.grant(each, register.holderOf(each.id, now)!.token, now);
     const tokens = waiting.map(({ id }) => register.holderOf(id, now)?.token);
     const { first } = register.queue;
-    return { tokens, nextMs: register.nextMs(now), first: first !== undefined && asked.has(first.id) };
+    const isFirst = first !== undefined && asked.has(first.id);
+    return { tokens, lastToken: register.lastToken, nextMs: register.nextMs(now), first: isFirst };
   }
 
   leave({ key, id }: Claim): Busy {
@@ -146,7 +147,7 @@ export class MemoryLockStore {
   }
 
   #tell(grants: readonly Grant[]): void {
-    for (const { id, token } of grants) this.#notify(id, (listener) => listener.granted(id, token));
+    for (const { id, token, key } of grants) this.#notify(id, (listener) => listener.granted(id, token, key));
   }
 
   /** Later: no process is called from within a call of another. */

@@ -36,8 +36,8 @@ export class ProcessChannel {
     return () => this.#listeners.delete(listener);
   }
 
-  granted(id: string, token: bigint): void {
-    this.#each((listener) => listener.granted(id, token));
+  granted(id: string, token: bigint, key: string): void {
+    this.#each((listener) => listener.granted(id, token, key));
   }
 
   close(): void {
@@ -77,8 +77,8 @@ export class ProcessChannel {
   }
 
   #read(message: string): void {
-    const [kind, id, token] = message.split(' ');
-    if (kind === 'granted' && id && /^\d+$/.test(token ?? '')) this.granted(id, BigInt(token!));
+    const [kind, id, token, key] = message.split(' ');
+    if (kind === 'granted' && id && key && /^\d+$/.test(token!)) this.granted(id, BigInt(token!), key);
     else if (kind === 'forced' && id) this.#each((listener) => listener.forced(id));
   }
 

@@ -52,18 +52,22 @@ export class RedisLockDriver implements LockDriver {
     this.#channel = new ProcessChannel(connection, this.#channels, process);
     this.#calls = new LockCalls(connection, timeoutMs);
     const placeOf = connection.mode === 'cluster' ? slotOf : () => 0;
-    const acquiring = (mode: 'queue' | 'no', again: (args: CommandArgument[]) => void): TurnBatches =>
-      new TurnBatches(
-        (keys, claims, giveUpAt) =>
-          this.#calls.run('acquire', keys, [mode, this.#channels, ...claims], { giveUpAt, again }),
-        placeOf,
-      );
-    this.#releasing = new TurnBatches(
-      (keys, holds) => this.#calls.run('release', keys, [this.#channels, '?', 0, ...holds], {}),
+    this.#queueing = new TurnBatches(
+      (keys, claims, giveUpAt, isAgain) =>
+        this.#calls.run('acquire', keys, [isAgain ? 'again' : 'queue', this.#channels, ...claims], {
+          giveUpAt,
+          again: queueAgain,
+        }),
       placeOf,
     );
-    this.#queueing = acquiring('queue', queueAgain);
-    this.#trying = acquiring('no', () => undefined);
+    this.#trying = new TurnBatches(
+      (keys, claims, giveUpAt) => this.#calls.run('acquire', keys, ['no', this.#channels, ...claims], { giveUpAt }),
+      placeOf,
+    );
+    this.#releasing = new TurnBatches(
+      (keys, holds, _, isAgain) => this.#runRelease(keys, [this.#channels, '?', 0, ...holds], true, isAgain),
+      placeOf,
+    );
   }
 
   async acquire(claims: readonly Claim[], queue: boolean, giveUpAt: number): Promise<Answer> {
@@ -81,12 +85,13 @@ export class RedisLockDriver implements LockDriver {
     const { key } = waiting[0]!;
     const args = [this.#channels, ...waiting.map(claimText)];
     const reply = await this.#calls.run('beat', [key], args, { giveUpAt });
-    const [nextUs, first, ...tokens] = reply as readonly number[];
+    const [nextUs, first, lastToken, ...tokens] = reply as readonly number[];
     this.#noteBeat(key);
     return {
       since,
       nextMs: nextUs! / 1_000,
       first: first === 1,
+      lastToken: BigInt(lastToken!),
       tokens: tokens.map((token) => (token === 0 ? undefined : BigInt(token))),
     };
   }
@@ -94,7 +99,7 @@ export class RedisLockDriver implements LockDriver {
   async leave(claim: Claim): Promise<Busy> {
     const reply = await this.#calls.run('leave', [claim.key], [this.#channels, claimText(claim)], {});
     const [busy, told] = reply as readonly (readonly number[])[];
-    this.#tell(told!);
+    this.#tell(claim.key, told!);
     return readBusy(busy!.slice(1));
   }
 
@@ -126,13 +131,13 @@ export class RedisLockDriver implements LockDriver {
   }
 
   async release(holds: readonly Hold[], options: ReleaseOptions = {}): Promise<ReleaseOutcome> {
-    const { keepMs = 0, prefer = '', alone = false } = options;
+    const { keepMs = 0, prefer = '', alone = false, valid = false } = options;
     if (holds.length === 1 && alone && keepMs === 0 && prefer === '') {
       const [{ key, id, token }] = holds as readonly [Hold];
-      return this.#readReleased(await this.#releasing.batchFor(key).add(key, `${id} ${token}`));
+      return this.#readReleased(key, await this.#releasing.batchFor(key).add(key, `${id} ${token}`));
     }
     const groups = this.#groups(holds);
-    const outcomes = await Promise.all(groups.map((group) => this.#release(group, prefer, keepMs)));
+    const outcomes = await Promise.all(groups.map((group) => this.#release(group, prefer, keepMs, valid)));
     return outcomes.flat().find((outcome) => outcome !== 'released') ?? 'released';
   }
 
@@ -171,25 +176,37 @@ export class RedisLockDriver implements LockDriver {
     return readAnswer(reply!, since);
   }
 
-  async #release(holds: readonly Hold[], prefer: string, keepMs: number): Promise<ReleaseOutcome[]> {
+  async #release(holds: readonly Hold[], prefer: string, keepMs: number, areValid: boolean): Promise<ReleaseOutcome[]> {
     const keys = holds.map(({ key }) => key);
     const texts = holds.map(({ id, token }) => `${id} ${token}`);
-    const replies = await this.#calls.run('release', keys, [this.#channels, prefer, keepMs * 1_000, ...texts], {});
-    return replies.map((reply) => this.#readReleased(reply));
+    const replies = await this.#runRelease(keys, [this.#channels, prefer, keepMs * 1_000, ...texts], areValid, false);
+    return replies.map((reply, index) => this.#readReleased(keys[index]!, reply));
+  }
+
+  /** Of valid holds that are gone when a release is repeated: others may have come and gone since, so Redis does not know it any more. */
+  async #runRelease(
+    keys: readonly string[],
+    args: CommandArgument[],
+    areValid: boolean,
+    isAgain: boolean,
+  ): Promise<readonly CallReply[]> {
+    let isRepeated = isAgain;
+    const replies = await this.#calls.run('release', keys, args, { again: () => (isRepeated = true) });
+    return isRepeated && areValid ? replies.map(asReleased) : replies;
   }
 
   /** @param reply how it ended, and then the waiters of this process that were granted */
-  #readReleased(reply: CallReply): ReleaseOutcome {
+  #readReleased(key: string, reply: CallReply): ReleaseOutcome {
     if (typeof reply !== 'object') return endingOf(String(reply));
     const [how, ...told] = reply;
-    this.#tell(told);
+    this.#tell(key, told);
     return endingOf(String(how));
   }
 
   /** Waiters of this process that a script has granted, ids and tokens in turn. */
-  #tell(told: readonly (number | string)[]): void {
+  #tell(key: string, told: readonly (number | string)[]): void {
     for (let index = 0; index < told.length; index += 2)
-      this.#channel.granted(String(told[index]), BigInt(told[index + 1]!));
+      this.#channel.granted(String(told[index]), BigInt(told[index + 1]!), key);
   }
 
   #beatsFor(key: string): boolean {
@@ -211,6 +228,11 @@ export class RedisLockDriver implements LockDriver {
     if (this.connection.mode !== 'cluster') return [all];
     return groupBySlot(all.map(({ key }) => key)).map((keys) => all.filter(({ key }) => keys.includes(key)));
   }
+}
+
+function asReleased(reply: CallReply): CallReply {
+  const [how, ...told] = typeof reply === 'object' ? reply : [reply];
+  return endingOf(String(how)) === 'forced' ? reply : ['r', ...told];
 }
 
 function queueAgain(args: CommandArgument[]): void {

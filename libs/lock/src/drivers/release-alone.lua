@@ -2,11 +2,10 @@
 
 local replies, others = {}, {}
 for index = 1, #KEYS do
-  local top = ARGV[2] == '?' and redis.call('LRANGE', KEYS[index], 0, 1)
-  local state, hold = top and not top[2] and top[1], ARGV[3 + index]
-  -- Its only holder is the one that follows the first semicolon.
+  local state, hold = ARGV[2] == '?' and redis.call('LINDEX', KEYS[index], 0), ARGV[3 + index]
+  -- Its only holder is the one that follows the first semicolon, and nothing else is in the list.
   local start = state and string.find(state, ';', 1, true)
-  local stop = start and start + #hold + 1
+  local stop = start and string.sub(state, start - 1, start - 1) ~= '+' and start + #hold + 1
   local isAlone = stop and string.sub(state, start + 1, stop) == hold .. ' ' and not string.find(state, ';', stop, true)
   if isAlone then
     local id = string.sub(hold, 1, string.find(hold, ' ', 1, true))

@@ -17,10 +17,10 @@ local function advance(lock)
   if match(lock.waiter, '^%S+') == prefer then
     return
   end
-  for _, waiter in ipairs(redis.call('LRANGE', lock.key, 0, -1)) do
+  for _, waiter in ipairs(redis.call('LRANGE', lock.key, 2, -1)) do
     if match(waiter, '^%S+') == prefer then
       redis.call('LREM', lock.key, 1, waiter)
-      redis.call('LPUSH', lock.key, lock.waiter)
+      redis.call('LINSERT', lock.key, 'BEFORE', lock.waiter, waiter)
       lock.waiter = waiter
       return
     end
@@ -31,7 +31,7 @@ for _, position in ipairs(others) do
   local key = KEYS[position]
   local id, tokenText = match(ARGV[3 + position], '^(%S+) (%d+)$')
   local token = tonumber(tokenText)
-  local lock = take(key)
+  local lock = look(key)
   local how = 'e'
   if lock.exists then
     local holder, index = holderOf(lock, id)

@@ -9,10 +9,10 @@ end
 local function parse(key, top)
   local lock = {
     key = key, exists = top[1] ~= nil, last = 0, expiresAt = 0, endedId = '-', how = '-',
-    holders = {}, used = 0, beats = top[2], waiter = top[3],
+    holders = {}, used = 0, beats = top[2], waiter = top[3], gone = 0,
   }
   if top[1] then
-    local last, expiresAt, endedId, how, rest = match(top[1], '^(%d+) (%d+) (%S+) (%S)(.*)$')
+    local last, expiresAt, endedId, how, rest = match(top[1], '^(%d+) (%d+) (%S+) ([^%s+])%+?(.*)$')
     lock.last, lock.expiresAt, lock.endedId, lock.how = tonumber(last), tonumber(expiresAt), endedId, how
     for id, token, weight, since, lease, delay in string.gmatch(rest, ';(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)') do
       local holder = { id = id, weight = tonumber(weight), token = tonumber(token), since = tonumber(since) }
@@ -30,13 +30,9 @@ local function look(key)
   return parse(key, redis.call('LRANGE', key, 0, 2))
 end
 
--- Takes the state and the first waiter off the list: put() brings back what there is then.
-local function take(key)
-  return parse(key, redis.call('LPOP', key, 3) or {})
-end
-
 local function stateOf(lock)
-  local parts = { format('%.0f %.0f %s %s', lock.last, lock.expiresAt, lock.endedId, lock.how) }
+  local more = lock.beats and '+' or ''
+  local parts = { format('%.0f %.0f %s %s%s', lock.last, lock.expiresAt, lock.endedId, lock.how, more) }
   for _, holder in ipairs(lock.holders) do
     parts[#parts + 1] = format(
       '%s %.0f %d %.0f %.0f %.0f', holder.id, holder.token, holder.weight, holder.since, holder.lease, holder.delay
@@ -84,19 +80,17 @@ local function set(lock)
   end
 end
 
--- Writes what was taken.
+-- Writes what was looked at, and takes off the list who was granted or dropped. The list is never empty in between: of a slot of a
+-- Cluster that moves, a key that is gone may not be made anew.
 local function put(lock)
   local prolonged = prolong(lock)
-  local remaining
-  if lock.waiter then
-    remaining = redis.call('LPUSH', lock.key, lock.waiter, lock.beats, stateOf(lock)) - 3
-  elseif lock.beats then
-    remaining = redis.call('LPUSH', lock.key, lock.beats, stateOf(lock)) - 2
-  else
-    remaining = redis.call('LPUSH', lock.key, stateOf(lock)) - 1
+  -- Also where there is nobody to take off: a server that is full refuses the writes below unless the script has written before.
+  redis.call('LTRIM', lock.key, lock.gone, -1)
+  redis.call('LSET', lock.key, 0, stateOf(lock))
+  if lock.gone > 0 then
+    redis.call('LSET', lock.key, 1, lock.beats)
   end
-  -- A list that was empty in between has lost its expiry.
-  if remaining == 0 or prolonged then
+  if prolonged then
     expire(lock)
   end
 end
@@ -169,7 +163,7 @@ local function busy(lock, position)
   return { 0, position }
 end
 
--- Grants a lock that was taken to those who wait first, while they fit. The processes of the winners are told, that of the caller
+-- Grants a lock to those who wait first, while they fit; put() takes them off the list. The processes of the winners are told, that of the caller
 -- by what is returned: ids and tokens in turn.
 local function promote(lock, channels, own)
   local told = {}
@@ -188,11 +182,13 @@ local function promote(lock, channels, own)
         told[#told + 1] = token
       else
         -- Where the user of the connection may not publish, the beat of the process finds what was granted to it.
-        redis.pcall('PUBLISH', channels .. process, format('granted %s %.0f', id, token))
+        redis.pcall('PUBLISH', channels .. process, format('granted %s %.0f %s', id, token, lock.key))
       end
-      waiter = lock.used < permits and redis.call('LPOP', lock.key)
+      lock.gone = lock.gone + 1
+      waiter = lock.used < permits and redis.call('LINDEX', lock.key, 2 + lock.gone)
     else
-      waiter = redis.call('LPOP', lock.key)
+      lock.gone = lock.gone + 1
+      waiter = redis.call('LINDEX', lock.key, 2 + lock.gone)
     end
   end
   lock.waiter = waiter or nil

@@ -12,7 +12,7 @@ export class TurnBatches {
   #scheduled = false;
 
   /**
-   * @param send runs the script
+   * @param send runs the script; `isAgain`: it has run before, and may have answered some of the calls
    * @param placeOf which keys one script may name together
    */
   constructor(
@@ -20,6 +20,7 @@ export class TurnBatches {
       keys: readonly string[],
       texts: readonly string[],
       giveUpAt: number,
+      isAgain: boolean,
     ) => Promise<readonly CallReply[]>,
     private readonly placeOf: (key: string) => number,
   ) {}
@@ -50,7 +51,7 @@ export class TurnBatches {
   async #send(batch: TurnBatch): Promise<void> {
     const { keys, texts, giveUpAt } = batch;
     try {
-      batch.resolve(await this.send(keys, texts, giveUpAt));
+      batch.resolve(await this.send(keys, texts, giveUpAt, false));
     } catch (error) {
       if (keys.length === 1 || isOutage(error)) batch.reject(error);
       else keys.forEach((_, index) => void this.#sendAlone(batch, index));
@@ -59,7 +60,7 @@ export class TurnBatches {
 
   async #sendAlone(batch: TurnBatch, index: number): Promise<void> {
     try {
-      const [reply] = await this.send([batch.keys[index]!], [batch.texts[index]!], batch.giveUpAt);
+      const [reply] = await this.send([batch.keys[index]!], [batch.texts[index]!], batch.giveUpAt, true);
       batch.resolveOne(index, reply!);
     } catch (error) {
       batch.rejectOne(index, error);

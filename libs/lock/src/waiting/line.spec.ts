@@ -19,7 +19,8 @@ beforeEach(() => {
         beats.push({
           ids: waiting.map(({ id }) => id),
           answer: (beat) => {
-            resolve({ since, nextMs: 0, first: false, tokens: waiting.map(() => undefined), ...beat });
+            const tokens = waiting.map(() => undefined);
+            resolve({ since, nextMs: 0, first: false, lastToken: 0n, tokens, ...beat });
             return settled();
           },
           fail: () => {
@@ -130,9 +131,9 @@ describe('The waiters of a process for one lock', () => {
     jest.advanceTimersByTime(1_000);
     const since = thisMoment();
     jest.advanceTimersByTime(200);
-    await beats[0]!.answer({ since, tokens: [undefined, 9n] });
+    await beats[0]!.answer({ since, tokens: [undefined, 9n], lastToken: 9n });
 
-    expect(a.provenAt).toBe(since);
+    expect([a.provenAt, a.provenToken]).toEqual([since, 9n]);
     expect(b.provenAt).toEqual(before);
     expect([a.isGranted, b.isGranted]).toEqual([false, true]);
     expect(line.first).toBe('a');

@@ -71,7 +71,7 @@ export class Line {
       const beat = await this.driver.beat(claims, performance.now() + this.timeoutMs);
       waiting.forEach((waiter, index) => {
         const token = beat.tokens[index];
-        if (token === undefined) waiter.provenAt = beat.since;
+        if (token === undefined) [waiter.provenAt, waiter.provenToken] = [beat.since, beat.lastToken];
         else waiter.hand(token);
       });
       // Also of those that have come meanwhile.

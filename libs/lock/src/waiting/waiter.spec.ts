@@ -35,6 +35,16 @@ describe('A waiter', () => {
     expect(told).toEqual([5n]);
   });
 
+  it('is not granted by what was over before it was certain that it was not', () => {
+    const waiter = new Waiter(claim);
+    waiter.provenToken = 7n;
+    waiter.hand(7n);
+    expect(waiter.isGranted).toBe(false);
+    waiter.hand(8n);
+
+    expect(waiter.isGranted).toBe(true);
+  });
+
   it('is handed no more than it asked for, and says so often that it waits that one word may be lost', () => {
     expect(new Waiter(claim)).toMatchObject({ handedMs: 3_000, beatMs: 1_000 });
     expect(new Waiter({ ...claim, ttlMs: 600 })).toMatchObject({ handedMs: 600, beatMs: 200 });

@@ -15,6 +15,8 @@ export interface Grant {
 export class Waiter {
   /** When it was certain last that nothing had been granted to it yet: what is granted later is valid from then on, at least. */
   provenAt: Moment = thisMoment();
+  /** The last token of the lock at that time: what is told of a smaller one was over before. */
+  provenToken = 0n;
   #grant: Grant | undefined;
   #onGrant: ((grant: Grant) => void) | undefined;
 
@@ -41,7 +43,7 @@ export class Waiter {
   }
 
   hand(token: bigint): void {
-    if (this.#grant) return;
+    if (this.#grant || token <= this.provenToken) return;
     this.#grant = { token, since: this.provenAt, ms: this.handedMs, waited: true };
     this.#onGrant?.(this.#grant);
   }

@@ -39,9 +39,11 @@ export class WaitingRoom {
     return this.#lines.has(key);
   }
 
-  /** A waiter was granted its claim. */
-  granted(id: string, token: bigint): void {
-    this.#waiters.get(id)?.hand(token);
+  /** A waiter was granted its claim. @returns whether there is such a waiter */
+  granted(id: string, token: bigint): boolean {
+    const waiter = this.#waiters.get(id);
+    waiter?.hand(token);
+    return waiter !== undefined;
   }
 
   /** Something may have been missed. */
@@ -93,7 +95,11 @@ export class WaitingRoom {
   async #outcome(waiter: Waiter, { label, signal }: Patience, endsAt: number): Promise<WaitResult> {
     const { claim } = waiter;
     const end = await this.#whicheverFirst(waiter, signal, endsAt);
-    if (end === undefined) return this.driver.leave(claim);
+    if (end === undefined) {
+      // First: a beat after it would bring the waiter back.
+      this.#lines.get(claim.key)?.remove(waiter);
+      return this.driver.leave(claim);
+    }
     if ('cause' in end) throw new LockAbortedError(label, end);
     if (isFresh(end)) return end;
     // It was told late, or this process stood still: only the store knows whether it stands.
