@@ -1,6 +1,6 @@
 import { Logger, Module, type BeforeApplicationShutdown, type DynamicModule, type Provider } from '@nestjs/common';
-import { RedisConnections, type AsyncModuleOptions } from '@nuthatch/redis';
-import { asyncOptionsProviders, joinKey, ServerConnection } from '@nuthatch/redis/internal';
+import { RedisConnections, type AsyncModuleOptions, type RedisConnection } from '@nuthatch/redis';
+import { asyncOptionsProviders, EmbeddedConnection, joinKey, ServerConnection } from '@nuthatch/redis/internal';
 import { LockAdmin } from './admin/lock-admin.js';
 import { MemoryLockStore } from './drivers/memory-lock-store.js';
 import { MemoryLockDriver } from './drivers/memory.driver.js';
@@ -17,6 +17,7 @@ import { LockSections } from './sections/lock-sections.js';
 export type LockModuleAsyncOptions = AsyncModuleOptions<Omit<LockModuleOptions, 'isGlobal'>>;
 
 const OPTIONS = Symbol('@nuthatch/lock:options');
+const STORE = Symbol('@nuthatch/lock:store');
 
 /** Provides {@link LockService}, {@link FencedStore} and what the decorators need. Needs RedisModule in the root module. */
 @Module({})
@@ -76,8 +77,14 @@ function createCore(raw: LockModuleOptions, connections: RedisConnections): Lock
   const driver =
     connection instanceof ServerConnection
       ? new RedisLockDriver(connection, root, ids.process, options.redisTimeoutMs)
-      : new MemoryLockDriver(new MemoryLockStore(), ids.process, connection.name);
+      : new MemoryLockDriver(storeOf(connection), ids.process, connection.name);
   return new LockCore(driver, options, root, ids);
+}
+
+/** Modules of one application that name the same connection exclude each other, as on a server. */
+function storeOf(connection: RedisConnection): MemoryLockStore {
+  const make = (): MemoryLockStore => new MemoryLockStore();
+  return connection instanceof EmbeddedConnection ? connection.keep(STORE, make) : make();
 }
 
 function createShutdown(elections: Elections, core: LockCore): LockShutdown {

@@ -11,6 +11,7 @@ export { parseBytes } from './byte-size.js';
 export { parseDuration } from './duration.js';
 export { escapeGlob, escapeSegment, joinKey, type KeySegment } from './key.js';
 export { OptionsReader } from './options-reader.js';
+export { EmbeddedConnection } from './connections/embedded-connection.js';
 export { ServerConnection } from './connections/server-connection.js';
 export { RedisScript } from './scripts/redis-script.js';
 export { slotOf, groupBySlot } from './slot.js';

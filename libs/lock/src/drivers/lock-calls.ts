@@ -25,7 +25,7 @@ export class LockCalls {
     private readonly connection: ServerConnection,
     private readonly timeoutMs: number,
   ) {
-    this.#clocks = new StoreClocks((key) => this.#timeOf(key));
+    this.#clocks = new StoreClocks((key) => this.#askTime(key));
     const forget = (): void => this.#clocks.reset();
     this.#ends = [connection.on('failover', forget), connection.on('up', forget)];
   }
@@ -89,7 +89,12 @@ export class LockCalls {
     return { reply, replicas: result.replicas };
   }
 
-  async #timeOf(key: string): Promise<number> {
+  /** The time of the server of a key at a moment on the clock of `performance.now()`, in microseconds, and rather too early. */
+  async timeOf(key: string, moment: number): Promise<number> {
+    return this.#clocks.at(this.connection.placeOf(key), key, moment);
+  }
+
+  async #askTime(key: string): Promise<number> {
     // A script names a key: TIME itself names none, and on a Cluster would be asked of any server.
     const options = { timeoutMs: this.timeoutMs, idempotent: true };
     return (await this.connection.run(this.#scripts.of('time'), [key], [], options)) as number;

@@ -10,7 +10,7 @@ const PARTS: Record<LockScriptName, readonly string[]> = {
   renew: ['begin', 'in-time', 'state', 'renew'],
   beat: ['begin', 'in-time', 'state', 'beat'],
   leave: ['begin', 'state', 'leave'],
-  force: ['begin', 'state', 'force'],
+  force: ['begin', 'in-time', 'state', 'force'],
   time: ['time'],
 };
 

@@ -24,12 +24,15 @@ export function readBusy([position, id, token, remainingUs]: readonly (number | 
   return { state: 'busy', position: Number(position), holder, remainingMs: Math.max(0, Number(remainingUs) / 1_000) };
 }
 
-/** A lock as it is in the store; see begin.lua. */
+const STATE = /^\d+ \d+ \S+ [^\s;]+(?:;\S+ \d+ \d+ \d+ \d+ \d+)*$/;
+
+/** A lock as it is in the store, see begin.lua; undefined for what is none. */
 export function readLockState(
   key: string,
   [state = '', beats = '', ...waiters]: readonly string[],
   nowUs: number,
-): LockState {
+): LockState | undefined {
+  if (!STATE.test(state)) return undefined;
   const alive = new Set<string>();
   for (const [, process, till] of beats.matchAll(/;([^=;]+)=(\d+)/g)) if (Number(till) >= nowUs) alive.add(process!);
   const [, ...holders] = state.split(';');

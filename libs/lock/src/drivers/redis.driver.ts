@@ -25,12 +25,15 @@ import { TurnBatches } from './turn-batches.js';
 // A waiter who has been told so beats for others of its process; without a word for so long it has to say so itself.
 const BLIND_MS = 1_500;
 const MOST_BEATEN = 1_000;
+const MOST_TOGETHER = 100;
 
 /** Locks in Redis: a list for each, see begin.lua; one script for each call, on a Cluster one for each slot. */
 export class RedisLockDriver implements LockDriver {
   readonly #calls: LockCalls;
   readonly #channel: ProcessChannel;
   readonly #channels: string;
+  /** See take() in state.lua. */
+  readonly #reading: 'take' | 'look';
   readonly #queueing: TurnBatches;
   readonly #trying: TurnBatches;
   readonly #releasing: TurnBatches;
@@ -51,6 +54,7 @@ export class RedisLockDriver implements LockDriver {
     this.#channels = `${root}process:`;
     this.#channel = new ProcessChannel(connection, this.#channels, process);
     this.#calls = new LockCalls(connection, timeoutMs);
+    this.#reading = connection.mode === 'cluster' ? 'look' : 'take';
     const placeOf = connection.mode === 'cluster' ? slotOf : () => 0;
     this.#queueing = new TurnBatches(
       (keys, claims, giveUpAt, isAgain) =>
@@ -65,7 +69,8 @@ export class RedisLockDriver implements LockDriver {
       placeOf,
     );
     this.#releasing = new TurnBatches(
-      (keys, holds, _, isAgain) => this.#runRelease(keys, [this.#channels, '?', 0, ...holds], true, isAgain),
+      (keys, holds, _, isAgain) =>
+        this.#runRelease(keys, [this.#channels, '?', 0, this.#reading, ...holds], true, isAgain),
       placeOf,
     );
   }
@@ -142,7 +147,12 @@ export class RedisLockDriver implements LockDriver {
   }
 
   async force(key: string): Promise<number> {
-    return (await this.#calls.run('force', [key], [this.#channels], {})).length;
+    const calledAt = performance.now();
+    const before = await this.#calls.timeOf(key, calledAt);
+    // Asked again, it must not take the lock from who was granted it by the first.
+    const again = (args: CommandArgument[]): unknown => (args[1] = before);
+    const giveUpAt = calledAt + this.timeoutMs;
+    return (await this.#calls.run('force', [key], [this.#channels, 0], { giveUpAt, again })).length;
   }
 
   list(prefix: string): AsyncIterable<LockState> {
@@ -179,7 +189,12 @@ export class RedisLockDriver implements LockDriver {
   async #release(holds: readonly Hold[], prefer: string, keepMs: number, areValid: boolean): Promise<ReleaseOutcome[]> {
     const keys = holds.map(({ key }) => key);
     const texts = holds.map(({ id, token }) => `${id} ${token}`);
-    const replies = await this.#runRelease(keys, [this.#channels, prefer, keepMs * 1_000, ...texts], areValid, false);
+    const replies = await this.#runRelease(
+      keys,
+      [this.#channels, prefer, keepMs * 1_000, this.#reading, ...texts],
+      areValid,
+      false,
+    );
     return replies.map((reply, index) => this.#readReleased(keys[index]!, reply));
   }
 
@@ -224,9 +239,21 @@ export class RedisLockDriver implements LockDriver {
     this.#beatenAt.set(key, now);
   }
 
-  #groups<K extends { readonly key: string }>(all: readonly K[]): (readonly K[])[] {
-    if (this.connection.mode !== 'cluster') return [all];
-    return groupBySlot(all.map(({ key }) => key)).map((keys) => all.filter(({ key }) => keys.includes(key)));
+  /** Those that one script may name together, not too many: Redis does nothing else meanwhile. */
+  #groups<K extends { readonly key: string }>(all: readonly K[]): K[][] {
+    const groups: K[][] = [];
+    const open = new Map<number, K[]>();
+    for (const each of all) {
+      const place = this.connection.mode === 'cluster' ? slotOf(each.key) : 0;
+      let group = open.get(place);
+      if (!group || group.length >= MOST_TOGETHER) {
+        group = [];
+        groups.push(group);
+        open.set(place, group);
+      }
+      group.push(each);
+    }
+    return groups;
   }
 }
 

@@ -2,7 +2,7 @@
 
 local replies, others = {}, {}
 for index = 1, #KEYS do
-  local state, hold = ARGV[2] == '?' and redis.call('LINDEX', KEYS[index], 0), ARGV[3 + index]
+  local state, hold = ARGV[2] == '?' and redis.call('LINDEX', KEYS[index], 0), ARGV[4 + index]
   -- Its only holder is the one that follows the first semicolon, and nothing else is in the list.
   local start = state and string.find(state, ';', 1, true)
   local stop = start and string.sub(state, start - 1, start - 1) ~= '+' and start + #hold + 1

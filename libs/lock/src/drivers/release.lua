@@ -5,7 +5,8 @@
 -- ARGV[2]  the waiter that goes before all others, or ''; or '?': nobody waits as far as the caller knows, and
 --          its holds are valid
 -- ARGV[3]  for how long after its grant nobody else is granted
--- ARGV[4]  of each lock in turn: the id and the token of its hold, in one text
+-- ARGV[4]  'take' or 'look': how the locks are read, see take()
+-- ARGV[5]  of each lock in turn: the id and the token of its hold, in one text
 -- Returns for each lock 'r' where nobody waited; else a list: how its hold ended, and then the ids and tokens of the waiters of the same
 -- process that were granted
 
@@ -29,9 +30,9 @@ end
 
 for _, position in ipairs(others) do
   local key = KEYS[position]
-  local id, tokenText = match(ARGV[3 + position], '^(%S+) (%d+)$')
+  local id, tokenText = match(ARGV[4 + position], '^(%S+) (%d+)$')
   local token = tonumber(tokenText)
-  local lock = look(key)
+  local lock = ARGV[4] == 'take' and prefer == '' and take(key) or look(key)
   local how = 'e'
   if lock.exists then
     local holder, index = holderOf(lock, id)

@@ -8,7 +8,7 @@ const KEYS_PER_PAGE = 500;
 export async function* scanLocks(
   connection: ServerConnection,
   glob: string,
-  read: (key: string, parts: readonly string[], nowUs: number) => LockState,
+  read: (key: string, parts: readonly string[], nowUs: number) => LockState | undefined,
 ): AsyncIterable<LockState> {
   const seen = new Set<string>();
   for (const master of connection.masters()) {
@@ -19,7 +19,7 @@ export async function* scanLocks(
       const fresh = keys.filter((key) => !seen.has(key));
       for (const key of fresh) seen.add(key);
       for (const state of await readAll(connection, master, fresh, read))
-        if (state.holders.length + state.waiters.length > 0) yield state;
+        if (state && state.holders.length + state.waiters.length > 0) yield state;
     } while (cursor !== '0');
   }
 }
@@ -28,8 +28,8 @@ async function readAll(
   { client }: ServerConnection,
   master: Redis,
   keys: readonly string[],
-  read: (key: string, parts: readonly string[], nowUs: number) => LockState,
-): Promise<LockState[]> {
+  read: (key: string, parts: readonly string[], nowUs: number) => LockState | undefined,
+): Promise<(LockState | undefined)[]> {
   const [seconds, micros] = await master.time();
   // By the client of the whole Cluster: the key may have moved since.
   const from: Redis | Cluster = client;

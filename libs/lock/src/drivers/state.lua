@@ -12,6 +12,9 @@ local function parse(key, top)
     holders = {}, used = 0, beats = top[2], waiter = top[3], gone = 0,
   }
   if top[1] then
+    if not match(top[1], '^%d+ %d+ %S+ ') then
+      error('the key holds a list that is no lock', 0)
+    end
     local last, expiresAt, endedId, how, rest = match(top[1], '^(%d+) (%d+) (%S+) ([^%s+])%+?(.*)$')
     lock.last, lock.expiresAt, lock.endedId, lock.how = tonumber(last), tonumber(expiresAt), endedId, how
     for id, token, weight, since, lease, delay in string.gmatch(rest, ';(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)') do
@@ -28,6 +31,14 @@ end
 -- Looks at a lock and its first waiter, and leaves it as it is.
 local function look(key)
   return parse(key, redis.call('LRANGE', key, 0, 2))
+end
+
+-- Takes the state and the first waiter off the list, which saves a command: put() brings back what there is then. Not on a Cluster: of a
+-- slot that moves, a key that is gone in between may not be made anew.
+local function take(key)
+  local lock = parse(key, redis.call('LPOP', key, 3) or {})
+  lock.taken = true
+  return lock
 end
 
 local function stateOf(lock)
@@ -80,10 +91,22 @@ local function set(lock)
   end
 end
 
--- Writes what was looked at, and takes off the list who was granted or dropped. The list is never empty in between: of a slot of a
--- Cluster that moves, a key that is gone may not be made anew.
+-- Writes what was looked at or taken, and takes off the list who was granted or dropped.
 local function put(lock)
   local prolonged = prolong(lock)
+  if lock.taken then
+    local parts = { lock.beats, stateOf(lock) }
+    if lock.waiter then
+      table.insert(parts, 1, lock.waiter)
+    elseif not lock.beats then
+      parts = { stateOf(lock) }
+    end
+    -- A list that was empty in between has lost its expiry.
+    if redis.call('LPUSH', lock.key, unpack(parts)) == #parts or prolonged then
+      expire(lock)
+    end
+    return
+  end
   -- Also where there is nobody to take off: a server that is full refuses the writes below unless the script has written before.
   redis.call('LTRIM', lock.key, lock.gone, -1)
   redis.call('LSET', lock.key, 0, stateOf(lock))
@@ -163,8 +186,17 @@ local function busy(lock, position)
   return { 0, position }
 end
 
--- Grants a lock to those who wait first, while they fit; put() takes them off the list. The processes of the winners are told, that of the caller
--- by what is returned: ids and tokens in turn.
+-- Who waits behind the first; put() takes off the list who is passed.
+local function nextWaiter(lock)
+  if lock.taken then
+    return redis.call('LPOP', lock.key)
+  end
+  lock.gone = lock.gone + 1
+  return redis.call('LINDEX', lock.key, 2 + lock.gone)
+end
+
+-- Grants a lock to those who wait first, while they fit. The processes of the winners are told, that of the caller by what is
+-- returned: ids and tokens in turn.
 local function promote(lock, channels, own)
   local told = {}
   local waiter = lock.waiter
@@ -184,11 +216,15 @@ local function promote(lock, channels, own)
         -- Where the user of the connection may not publish, the beat of the process finds what was granted to it.
         redis.pcall('PUBLISH', channels .. process, format('granted %s %.0f %s', id, token, lock.key))
       end
-      lock.gone = lock.gone + 1
-      waiter = lock.used < permits and redis.call('LINDEX', lock.key, 2 + lock.gone)
+      if lock.used >= permits then
+        -- The next has to wait, whoever it is.
+        lock.gone = lock.taken and 0 or lock.gone + 1
+        waiter = nil
+      else
+        waiter = nextWaiter(lock)
+      end
     else
-      lock.gone = lock.gone + 1
-      waiter = redis.call('LINDEX', lock.key, 2 + lock.gone)
+      waiter = nextWaiter(lock)
     end
   end
   lock.waiter = waiter or nil

@@ -5,6 +5,7 @@ import type { ConnectionState, RedisConnection, Topology } from '../redis-connec
 export class EmbeddedConnection implements RedisConnection {
   readonly mode = 'embedded';
   #state: ConnectionState = 'ready';
+  readonly #kept = new Map<symbol, unknown>();
 
   constructor(readonly name: string) {}
 
@@ -28,6 +29,12 @@ export class EmbeddedConnection implements RedisConnection {
   /** An embedded connection is never down, so nothing is ever called. */
   on(): () => void {
     return () => undefined;
+  }
+
+  /** @internal What all modules on this connection share, as they would share a server. */
+  keep<T>(name: symbol, make: () => T): T {
+    if (!this.#kept.has(name)) this.#kept.set(name, make());
+    return this.#kept.get(name) as T;
   }
 
   start(): void {}
