@@ -55,6 +55,7 @@ async function untilHeard(driver: LockDriver): Promise<void> {
     const off = driver.listen({
       granted: () => undefined,
       forced: () => undefined,
+      moved: () => undefined,
       gap: () => {
         off();
         resolve();

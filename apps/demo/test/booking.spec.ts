@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { INestApplication } from '@nestjs/common';
+import { Logger, type INestApplication } from '@nestjs/common';
 import {
   fence,
   FencedWriteRejectedError,
@@ -74,6 +74,8 @@ const reserve = (seat: string, headers: Headers): Promise<Answer<Reservation>> =
   ask('POST', `/events/7/seats/${seat}/reserve`, { headers });
 const pay = (seat: string, headers: Headers): Promise<Answer<Ticket>> =>
   ask('POST', `/events/7/seats/${seat}/pay`, { headers });
+const mine = async (headers: Headers): Promise<readonly Seat[]> =>
+  (await ask<Seat[]>('GET', '/events/7/seats/mine', { headers })).body;
 const seats = async (): Promise<readonly Seat[]> => (await ask<Seat[]>('GET', '/events/7/seats')).body;
 const stateOf = async (seat: string): Promise<string | undefined> =>
   (await seats()).find((one) => one.seat === seat)?.state;
@@ -134,6 +136,26 @@ async function enterAs(
 /** As a process believes that stands still, and has not heard that its lock is lost. */
 function unaware({ key, token }: Lock): Lock {
   return { key, token, assertHeld: () => undefined, release: async () => 'forced' } as unknown as Lock;
+}
+
+/** Has the transactions that begin from now on run so, one after the other; those after them as ever. */
+function nextTransactions(...runs: ('as ever' | 'not' | (() => Promise<void>))[]): void {
+  const transactions = app.get(DrizzleTransactions, { strict: false });
+  const run = transactions.run.bind(transactions);
+  const spy = jest.spyOn(transactions, 'run');
+  for (const how of runs) {
+    spy.mockImplementationOnce(async (work) => {
+      if (how === 'not') throw new Error('The database is away.');
+      const result = await run(work);
+      if (how !== 'as ever') await how();
+      return result;
+    });
+  }
+}
+
+/** What is logged as an error from now on. */
+function loggedErrors(): readonly unknown[][] {
+  return jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined).mock.calls;
 }
 
 interface SlowTill {
@@ -310,6 +332,96 @@ describe.each(shops)('Booking in the ticket shop on $adapter, with locks in $sto
     expect((await pay(seat, ada)).status).toBe(201);
   });
 
+  it('tells a buyer where to look whose lock was lost after their seat was reserved', async () => {
+    const ada = await logIn();
+    nextTransactions(async () => void (await locks.admin.forceRelease(seatLock(7, seat))));
+
+    const { status, body } = await ask<{ message: string }>('POST', `/events/7/seats/${seat}/reserve`, {
+      headers: ada,
+    });
+    expect(status).toBe(409);
+    expect(body.message).toMatch(/is not certain: look at your seats with GET \S+ before you try again\.$/);
+    const [, method, path] = /(GET) (\S+)/.exec(body.message)!;
+    expect(await ask(method!, path!, { headers: ada })).toEqual({ status: 200, body: [{ seat, state: 'reserved' }] });
+    expect(await mine(await logIn())).toEqual([]);
+  });
+
+  it('has a buyer whom a later one has overtaken try again', async () => {
+    const ada = await logIn();
+    jest
+      .spyOn(app.get(DrizzleTransactions, { strict: false }), 'run')
+      .mockRejectedValueOnce(new FencedWriteRejectedError({ key: seatLock(7, seat), token: 1n, target: 'A row' }));
+
+    const message = 'It took too long, and another has been at this seat. Try again.';
+    expect(await reserve(seat, ada)).toMatchObject({ status: 409, body: { message } });
+    expect((await reserve(seat, ada)).status).toBe(201);
+  });
+
+  it('keeps the money for a seat that is sold, though the database did not answer to the commit', async () => {
+    const ada = await logIn();
+    await reserve(seat, ada);
+    const { seatsLeft } = (await ask<ShopEvent>('GET', '/events/7')).body;
+    const back = jest.spyOn(app.get(Till, { strict: false }), 'giveBack');
+    nextTransactions('as ever', () => Promise.reject(new Error('The connection was lost.')));
+
+    expect(await pay(seat, ada)).toMatchObject({ status: 201, body: { seat, receipt: expect.any(String) } });
+    expect(back).not.toHaveBeenCalled();
+    expect(await mine(ada)).toEqual([{ seat, state: 'sold' }]);
+    expect((await ask<ShopEvent>('GET', '/events/7')).body.seatsLeft).toBe(seatsLeft - 1);
+  });
+
+  it('gives the money back when the seat was sold, but to another', async () => {
+    const [ada, bob] = [await logIn(), await logIn()];
+    await reserve(seat, ada);
+    const back = jest.spyOn(app.get(Till, { strict: false }), 'giveBack');
+    const till = slowTill('nothing');
+    const paying = pay(seat, ada);
+    await till.asked;
+    await locks.admin.forceRelease(seatLock(7, seat));
+    await letRunOff(seat);
+    await reserve(seat, bob);
+    expect((await pay(seat, bob)).status).toBe(201);
+    till.go();
+
+    expect((await paying).status).toBe(409);
+    expect(back.mock.calls).toEqual([['a receipt']]);
+    expect(await mine(ada)).toEqual([]);
+  });
+
+  it('tells why a seat was not sold, and logs the receipt, when the money cannot be given back', async () => {
+    const ada = await logIn();
+    await reserve(seat, ada);
+    const till = slowTill('nothing');
+    jest.spyOn(app.get(Till, { strict: false }), 'giveBack').mockRejectedValueOnce(new Error('The provider is away.'));
+    const errors = loggedErrors();
+    const paying = pay(seat, ada);
+    const signal = await till.asked;
+    await locks.admin.forceRelease(seatLock(7, seat));
+    await eventually('the payment is told', async () => signal.aborted || undefined);
+    till.go();
+
+    expect(await paying).toMatchObject({ status: 409, body: { message: expect.stringContaining('took too long') } });
+    expect(errors).toEqual([[expect.stringMatching(/a receipt .* not given back.* The provider is away\./)]]);
+  });
+
+  it('keeps the money, and logs the receipt, when it cannot be read whether the seat was sold', async () => {
+    const ada = await logIn();
+    await reserve(seat, ada);
+    const back = jest.spyOn(app.get(Till, { strict: false }), 'giveBack');
+    const till = slowTill('nothing');
+    const errors = loggedErrors();
+    nextTransactions('as ever', 'as ever', 'not');
+    const paying = pay(seat, ada);
+    const signal = await till.asked;
+    await locks.admin.forceRelease(seatLock(7, seat));
+    await eventually('the payment is told', async () => signal.aborted || undefined);
+    till.go();
+
+    expect(await paying).toMatchObject({ status: 409, body: { message: expect.stringContaining('took too long') } });
+    expect(errors).toEqual([[expect.stringMatching(/a receipt .* could not be read.* The database is away\./)]]);
+    expect(back).not.toHaveBeenCalled();
+  });
+
   describe('each minute', () => {
     it('frees the seats that were not paid in time, in one instance of the shop', async () => {
       const booking = app.get(BookingService, { strict: false });
@@ -364,17 +476,22 @@ describe.each(shops)('Booking in the ticket shop on $adapter, with locks in $sto
   it('is for those who have logged in', async () => {
     expect((await reserve(seat, {})).status).toBe(401);
     expect((await pay(seat, {})).status).toBe(401);
+    expect((await ask('GET', '/events/7/seats/mine')).status).toBe(401);
   });
 
   it('shows locks to operators only', async () => {
     expect((await ask('GET', '/locks')).status).toBe(401);
-    expect((await ask('POST', '/locks/release', { body: { key: seatLock(7, seat) } })).status).toBe(401);
+    expect((await ask('POST', '/locks/release', { body: { name: seatLock(7, seat) } })).status).toBe(401);
     expect(await ask('GET', '/locks', { headers: OPERATOR })).toMatchObject({ status: 200 });
     expect(await ask('POST', '/locks/release', { headers: OPERATOR, body: {} })).toMatchObject({
       status: 400,
       body: { fields: ['key'] },
     });
-    const free = { headers: OPERATOR, body: { key: seatLock(7, seat) } };
+    expect(await ask('POST', '/locks/release', { headers: OPERATOR, body: { key: seatLock(7, seat) } })).toMatchObject({
+      status: 400,
+      body: { fields: ['key'], message: [expect.stringContaining('does not begin with')] },
+    });
+    const free = { headers: OPERATOR, body: { name: seatLock(7, seat) } };
     expect((await ask('POST', '/locks/release', free)).body).toEqual({ released: 0 });
   });
 });

@@ -11,11 +11,13 @@ export { LockAdmin, type LockHolding, type LockInfo } from './admin/lock-admin.j
 export { WithLock, type LockKeys, type WithLockOptions } from './decorators/with-lock.decorator.js';
 export { ScheduledLock } from './decorators/scheduled-lock.decorator.js';
 export type { ScheduledLockOptions } from './decorators/scheduled-lock.options.js';
+export type { LockedMethodDecorator, SkippableMethodDecorator } from './decorators/locked-method.js';
 export { assertLocked, currentLock } from './sections/current-lock.js';
 export { Fence, fence, type FencedSql, type SqlTag } from './fencing/fence.js';
 export { FencedStore, type FencedScriptOptions, type FencedSetOptions } from './fencing/fenced-store.js';
 export { FencedWriteRejectedError, type FencedWriteRejection } from './fencing/fenced-write-rejected.error.js';
 export { LOCK_CHANNEL, type LockEvent } from './lock-events.js';
+export type { LockKind } from './lock-kind.js';
 export {
   LockAbortedError,
   LockBusyError,
@@ -30,5 +32,6 @@ export {
   LockReplicasError,
   LockStolenError,
   LockUnreachableError,
+  type LockBusyDetails,
   type LockHolder,
 } from './lock.errors.js';

@@ -8,3 +8,9 @@ export function isOutage(error: unknown): boolean {
   if (error instanceof RedisUnreachableError || error instanceof RedisTimeoutError) return true;
   return error instanceof Error && error.name === 'ReplyError' && NOT_SERVING.test(error.message);
 }
+
+/** Whether a command certainly did nothing, as it was not sent. */
+export function wasNeverSent(error: unknown): boolean {
+  const isKnown = error instanceof RedisUnreachableError || error instanceof RedisTimeoutError;
+  return isKnown && error.outcome === 'not-executed';
+}

@@ -285,7 +285,9 @@ describe('extend()', () => {
     const lock = await app.acquire('k', { maxHold: '20s' });
     await elapse(12_000);
 
-    await expect(lock.extend('9s')).rejects.toThrow('longer than its "maxHold" of 20000ms');
+    await expect(lock.extend('9s')).rejects.toThrow(
+      'ttl is \'9s\': lock "k" would be held for longer than its "maxHold" of 20000ms',
+    );
     await expect(lock.extend('7s')).resolves.toBeUndefined();
     await elapse(8_000);
     expect(lock.signal.aborted).toBe(true);

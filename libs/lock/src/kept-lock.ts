@@ -1,7 +1,7 @@
 import type { Duration } from '@nuthatch/redis';
-import { parseDuration } from '@nuthatch/redis/internal';
 import type { Hold, Renewal, Renewed } from './drivers/lock-driver.js';
 import type { HeldLock } from './held-lock.js';
+import { named, type LockKind } from './lock-kind.js';
 import type { ReleaseOutcome } from './lock.js';
 import {
   LockCallError,
@@ -16,9 +16,8 @@ import { elapsedSince, thisMoment, type Moment } from './moment.js';
 
 // Early enough for a timer that is late and a reason that has to travel.
 const EARLY_MS = 30;
-// Quartz clocks differ by less than this, also while one of them is being corrected.
+// Clocks differ by less than this, also while one of them is being corrected.
 const DRIFT = 0.0005;
-const MOST_DRIFT_MS = 50;
 const RENEWALS_PER_TTL = 3;
 
 /** What a lock asks of who looks after it. */
@@ -30,11 +29,12 @@ export interface HoldCare {
   /** Asks the store for a lock that is in use. Rejects with LockUnreachableError. */
   renew(lock: KeptLock, ttlMs: number): Promise<void>;
   release(lock: KeptLock, keepMs: number): Promise<ReleaseOutcome>;
-  /** @throws LockCallError */
-  checkTtl(ttlMs: number): void;
+  /** In milliseconds. @throws LockCallError */
+  resolveTtl(ttl: Duration): number;
 }
 
 export interface HoldTerms {
+  readonly kind: LockKind;
   readonly label: string;
   readonly labels: readonly string[];
   readonly holds: readonly Hold[];
@@ -56,6 +56,7 @@ export interface Validity {
  * by whichever clock has moved further.
  */
 export class KeptLock implements HeldLock {
+  readonly kind: LockKind;
   readonly key: string;
   readonly keys: readonly string[];
   readonly holds: readonly Hold[];
@@ -63,6 +64,8 @@ export class KeptLock implements HeldLock {
   readonly fair: boolean;
   /** Whether it had to be waited for, so that others may well wait, too. */
   readonly waited: boolean;
+  /** Whether its begin was told of, and its end was not. */
+  announced = false;
   /** Whether it was valid until it was released. */
   wasValid = false;
   /** On the clock of `performance.now()`. */
@@ -83,6 +86,7 @@ export class KeptLock implements HeldLock {
 
   constructor(care: HoldCare, terms: HoldTerms, validity: Validity) {
     this.#care = care;
+    this.kind = terms.kind;
     this.key = terms.label;
     this.keys = terms.labels;
     this.holds = terms.holds;
@@ -120,12 +124,12 @@ export class KeptLock implements HeldLock {
   }
 
   async extend(ttl: Duration): Promise<void> {
-    const ttlMs = readTtl(ttl);
-    this.#care.checkTtl(ttlMs);
+    const ttlMs = this.#care.resolveTtl(ttl);
     this.assertHeld();
     if (ttlMs > this.#leftOfHold()) {
       throw new LockCallError(
-        `The lock would be held for longer than its "maxHold" of ${this.#maxHoldMs}ms. Extend it by less, or raise "maxHold".`,
+        `ttl is '${ttl}': ${named(this.kind, this.key)} would be held for longer than its "maxHold" of ${this.#maxHoldMs}ms. ` +
+          'Extend it by less, or raise "maxHold".',
       );
     }
     if (ttlMs < leftOf(this.#validity)) this.#shorten({ since: thisMoment(), ms: ttlMs });
@@ -166,15 +170,15 @@ export class KeptLock implements HeldLock {
 
   expire(): void {
     const reason =
-      this.#leftOfHold() <= EARLY_MS + MOST_DRIFT_MS
+      this.#leftOfHold() <= EARLY_MS + this.#validity.ms * DRIFT
         ? `it was held for as long as "maxHold" allows (${this.#maxHoldMs}ms). Raise it, or shorten the section.`
         : `it could not be renewed within ${this.#validity.ms}ms. Redis did not answer in time, or this process stood still.`;
-    this.lose(new LockExpiredError(this.key, this.token, reason));
+    this.lose(new LockExpiredError(this.key, this.token, reason, this.kind));
   }
 
   /** Takes it away from its user, and releases it. */
   async giveUp(reason: string): Promise<void> {
-    this.lose(new LockExpiredError(this.key, this.token, reason));
+    this.lose(new LockExpiredError(this.key, this.token, reason, this.kind));
     await this.release();
   }
 
@@ -195,18 +199,18 @@ export class KeptLock implements HeldLock {
     try {
       return await this.#care.release(this, keepMs);
     } catch (error) {
-      throw new LockUnreachableError(this.key, { cause: error });
+      throw new LockUnreachableError(this.key, { cause: error }, this.kind);
     }
   }
 
   /** Made when it is asked for: most locks are released without anybody asking. */
   #reason(): LockLostError | LockReleasedError {
-    return this.#ended instanceof LockLostError ? this.#ended : new LockReleasedError(this.key, this.token);
+    return this.#ended instanceof LockLostError ? this.#ended : new LockReleasedError(this.key, this.token, this.kind);
   }
 
   #accept(validity: Validity): void {
     this.#validity = validity;
-    this.#usableMs = validity.ms - Math.min(MOST_DRIFT_MS, validity.ms * DRIFT) - EARLY_MS;
+    this.#usableMs = validity.ms - validity.ms * DRIFT - EARLY_MS;
     // Of a grant that is worth less than asked for, the rest is fetched in the same way.
     this.renewAt = validity.since.monotonic + validity.ms / RENEWALS_PER_TTL;
   }
@@ -231,20 +235,13 @@ function lesser(one: Validity, other: Validity): Validity {
   return leftOf(other) < leftOf(one) ? other : one;
 }
 
-function lossOf({ key, token }: KeptLock, how: Exclude<ReleaseOutcome, 'released'>): LockLostError {
-  if (how === 'forced') return new LockForcedError(key, token);
-  if (how === 'stolen') return new LockStolenError(key, token);
+function lossOf({ key, token, kind }: KeptLock, how: Exclude<ReleaseOutcome, 'released'>): LockLostError {
+  if (how === 'forced') return new LockForcedError(key, token, kind);
+  if (how === 'stolen') return new LockStolenError(key, token, kind);
   return new LockExpiredError(
     key,
     token,
     'its time was over in Redis before it was renewed, and nobody has taken it since.',
+    kind,
   );
-}
-
-function readTtl(ttl: Duration): number {
-  try {
-    return parseDuration(ttl, 'ttl');
-  } catch (error) {
-    throw new LockCallError((error as Error).message);
-  }
 }

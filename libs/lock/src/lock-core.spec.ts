@@ -43,6 +43,46 @@ function followed<T>(promise: Promise<T>): { value?: T; error?: unknown; at?: nu
   return seen;
 }
 
+describe('A lock that an operator takes away', () => {
+  it('before its owner knows that it was granted is not believed in, but asked for again', async () => {
+    const reply = gate();
+    app.driver.instead = {
+      acquire: async (ask) => {
+        app.driver.instead = {};
+        const answer = await ask();
+        await reply.promise;
+        return answer;
+      },
+    };
+    const acquiring = followed(app.acquire('k'));
+    await elapse(0);
+    await app.driver.force(`${ROOT}{k}`);
+    const next = await other.acquire('k');
+    await elapse(0);
+    reply.open();
+    await elapse(0);
+    expect(acquiring.value).toBeUndefined();
+
+    await next.release();
+    await elapse(0);
+
+    expect(acquiring.value!.token).toBeGreaterThan(next.token);
+    acquiring.value!.assertHeld();
+  });
+});
+
+describe('Another server that takes over', () => {
+  it('is asked at once about every lock that is held', async () => {
+    const [one, two] = [await app.acquire('one'), await app.acquire('two')];
+    app.driver.renewals.length = 0;
+
+    app.driver.listener!.moved();
+    await elapse(0);
+
+    expect(app.driver.renewals.flat().map(({ id }) => id)).toEqual([one.holds[0]!.id, two.holds[0]!.id]);
+  });
+});
+
 describe('A wait', () => {
   it('ends with the lock when it is released', async () => {
     const held = await other.acquire('k');
@@ -102,6 +142,24 @@ describe('A wait', () => {
     expect(waiting.error).toBeInstanceOf(LockAbortedError);
     expect((waiting.error as Error).cause).toEqual(new Error('the request is over'));
     expect(await app.waiters('k')).toEqual([]);
+  });
+
+  it('under the signal of many others makes Node warn of nothing, and ends with theirs', async () => {
+    const held = await other.acquire('k');
+    const warnings: unknown[] = [];
+    const warn = (warning: unknown): void => void warnings.push(warning);
+    process.on('warning', warn);
+    const controller = new AbortController();
+    const waits = Array.from({ length: 30 }, () => followed(app.acquire('k', { signal: controller.signal })));
+    await elapse(10);
+    controller.abort(new Error('enough'));
+    await elapse(10);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', warn);
+
+    for (const { error } of waits) expect(error).toBeInstanceOf(LockAbortedError);
+    expect(warnings).toEqual([]);
+    await held.release();
   });
 
   it('that was aborted before asks nobody', async () => {

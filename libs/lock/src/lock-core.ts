@@ -1,9 +1,11 @@
 import type { OnModuleInit } from '@nestjs/common';
+import type { Duration } from '@nuthatch/redis';
 import { HANDED_MS, type Busy, type Claim, type Hold, type LockDriver } from './drivers/lock-driver.js';
 import { KeptLock, type HoldCare, type HoldTerms } from './kept-lock.js';
 import { ClaimIds, readHolder } from './holder-id.js';
 import { LockEvents } from './lock-events.js';
 import { LockKeeper } from './lock-keeper.js';
+import type { LockKind } from './lock-kind.js';
 import type { LockRequest, LockTarget } from './lock-request.js';
 import type { LockSource } from './lock-source.js';
 import type { ReleaseOutcome } from './lock.js';
@@ -15,7 +17,8 @@ import {
   LockUnreachableError,
   type LockLostError,
 } from './lock.errors.js';
-import { leastTtlMistake, type ReplicasTerms, type ResolvedLockOptions } from './lock.options.js';
+import { wasNeverSent } from './is-outage.js';
+import { resolveTtl, type ReplicasTerms, type ResolvedLockOptions } from './lock.options.js';
 import { thisMoment } from './moment.js';
 import { Afterwork } from './waiting/afterwork.js';
 import type { Grant } from './waiting/waiter.js';
@@ -30,6 +33,8 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
   readonly #keeper: LockKeeper;
   readonly #room: WaitingRoom;
   readonly #afterwork = new Afterwork();
+  /** Holds that were taken away before this process knew of them. */
+  readonly #forcedEarly = new Set<string>();
   #stopListening: (() => void) | undefined;
   #closing: Error | undefined;
   #closed: Promise<void> | undefined;
@@ -53,7 +58,8 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
   onModuleInit(): void {
     this.#stopListening ??= this.driver.listen({
       granted: (id, token, key) => this.#granted({ id, token, key }),
-      forced: (id) => this.#keeper.forced(id),
+      forced: (id) => this.#forced(id),
+      moved: () => this.#keeper.renewSoon(),
       gap: () => this.#room.lookAround(),
     });
   }
@@ -86,23 +92,27 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     const { targets, signal } = request;
     const startedAt = performance.now();
     const label = targets.length === 1 ? targets[0]!.label : targets.map((target) => target.label).join(', ');
+    const { kind } = targets[0]!;
     this.#asking++;
     try {
-      if (this.#closing) throw new LockAbortedError(label, { cause: this.#closing });
-      if (signal?.aborted) throw new LockAbortedError(label, { cause: signal.reason });
+      if (this.#closing) throw new LockAbortedError(label, { cause: this.#closing }, kind);
+      if (signal?.aborted) throw new LockAbortedError(label, { cause: signal.reason }, kind);
       const lock = targets.length === 1 ? await this.#one(request, targets[0]!) : await this.#several(request, label);
       if (this.options.replicas) await this.#replicate(lock, this.options.replicas);
       await this.#assertUsable(lock);
-      this.events.acquired(label, performance.now() - startedAt);
+      this.events.acquired(lock, performance.now() - startedAt);
       return lock;
     } catch (error) {
       const known =
         error instanceof LockBusyError || error instanceof LockAbortedError || error instanceof LockCallError;
-      const refusal = known ? error : new LockUnreachableError(label, { cause: error });
-      this.events.refused(label, refusal, performance.now() - startedAt);
+      const refusal = known ? error : new LockUnreachableError(label, { cause: error }, kind);
+      this.events.refused(label, kind, refusal, performance.now() - startedAt);
       throw refusal;
     } finally {
-      if (--this.#asking === 0) this.#onAnswered?.();
+      if (--this.#asking === 0) {
+        this.#forcedEarly.clear();
+        this.#onAnswered?.();
+      }
     }
   }
 
@@ -119,7 +129,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     try {
       await this.#keeper.renew(lock, ttlMs);
     } catch (error) {
-      throw new LockUnreachableError(lock.key, { cause: error });
+      throw new LockUnreachableError(lock.key, { cause: error }, lock.kind);
     }
   }
 
@@ -140,14 +150,14 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       this.events.released(lock, outcome);
       return outcome;
     } catch (error) {
+      this.events.released(lock, 'unreachable');
       this.#afterwork.run(() => this.driver.release(holds, { keepMs }), lock.ttlMs);
       throw error;
     }
   }
 
-  checkTtl(ttlMs: number): void {
-    const mistake = leastTtlMistake('extend', ttlMs, this.options.redisTimeoutMs);
-    if (mistake !== undefined) throw new LockCallError(mistake);
+  resolveTtl(ttl: Duration): number {
+    return resolveTtl(ttl, this.options.redisTimeoutMs);
   }
 
   async #one(request: LockRequest, target: LockTarget): Promise<KeptLock> {
@@ -158,9 +168,15 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       try {
         const result = await (waitMs === 0
           ? this.#try([claim])
-          : this.#room.wait(claim, { label: target.label, waitMs, signal: request.signal }));
+          : this.#room.wait(claim, { ...target, waitMs, signal: request.signal }));
         if ('state' in result)
-          throw busyError(target.label, result, request.waitMs === 0 ? 0 : performance.now() - startedAt);
+          throw this.#busyError(
+            target.label,
+            target.kind,
+            result,
+            request.waitMs === 0 ? 0 : performance.now() - startedAt,
+          );
+        if (this.#forcedEarly.delete(claim.id)) throw new MissedGrant();
         return this.#hold(request, target.label, [target.label], [claim], result);
       } catch (error) {
         // It waits again, at the end of the queue.
@@ -176,7 +192,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       const claims = targets.map((target) => this.#claim(request, target));
       const result = await this.#try(claims);
       if (!('state' in result)) return this.#hold(request, label, labels, claims, result);
-      if (request.waitMs === 0) throw busyError(label, result, 0);
+      if (request.waitMs === 0) throw this.#busyError(label, targets[0]!.kind, result, 0);
     }
     return this.#oneAfterTheOther(request, label, labels);
   }
@@ -190,11 +206,12 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
         parts.push(await this.#one({ ...request, waitMs: Math.max(0, endsAt - performance.now()) }, target));
       // Each lock has to know the token of all: none that is granted later may be smaller.
       const token = parts.reduce((most, part) => (part.token > most ? part.token : most), 0n);
+      const waited = parts.some((part) => part.waited);
       const holds = parts.flatMap((part) => part.holds);
       const renewals = holds.map((hold) => ({ ...hold, ttlMs: request.ttlMs, tokenAtLeast: token }));
       const answers = await this.driver.renew(renewals, performance.now() + this.options.redisTimeoutMs);
       for (const part of parts) part.assertHeld();
-      const lock = new KeptLock(this, termsOf(request, label, labels, holds, token, true), {
+      const lock = new KeptLock(this, termsOf(request, label, labels, holds, token, waited), {
         since: thisMoment(),
         ms: 0,
       });
@@ -214,7 +231,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     const isOver = lock.validForMs() === 0;
     if (!isOver && !this.#closing) return;
     await lock.release().catch(() => 'it is tried again, and ends with its validity');
-    if (this.#closing) throw new LockAbortedError(lock.key, { cause: this.#closing });
+    if (this.#closing) throw new LockAbortedError(lock.key, { cause: this.#closing }, lock.kind);
     throw new Error('its time was over when the answer came. Redis answered late, or this process stood still.');
   }
 
@@ -222,6 +239,12 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
   #granted(hold: Hold): void {
     if (this.#room.granted(hold.id, hold.token) || this.#keeper.has(hold.id)) return;
     this.#afterwork.run(() => this.driver.release([hold]), HANDED_MS);
+  }
+
+  /** The news may come before the grant itself. */
+  #forced(id: string): void {
+    if (this.#keeper.has(id)) this.#keeper.forced(id);
+    else if (this.#asking > 0) this.#forcedEarly.add(id);
   }
 
   /** A grant that too few replicas have could be lost in a failover: it is given back. */
@@ -254,7 +277,8 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
         : answer;
     } catch (error) {
       // Whether it was granted is not known.
-      for (const claim of claims) this.#afterwork.run(() => this.driver.leave(claim), ttlMs, giveUpAt);
+      if (!wasNeverSent(error))
+        for (const claim of claims) this.#afterwork.run(() => this.driver.leave(claim), ttlMs, giveUpAt);
       throw error;
     }
   }
@@ -274,26 +298,31 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
     const holds = claims.map(({ key, id }) => ({ key, id, token }));
     const lock = new KeptLock(this, termsOf(request, label, labels, holds, token, waited), grant);
     this.#keeper.add(lock);
+    for (const { id } of claims) if (this.#forcedEarly.delete(id)) this.#keeper.forced(id);
     return lock;
+  }
+
+  #busyError(label: string, kind: LockKind, { position, holder, remainingMs }: Busy, waitedMs: number): LockBusyError {
+    const details = {
+      waitedMs,
+      position,
+      ...(holder && {
+        holder: readHolder(holder.id, holder.token),
+        heldHere: holder.id.startsWith(`${this.ids.process}:`),
+      }),
+      ...(remainingMs !== undefined && { remainingMs }),
+    };
+    return new LockBusyError(label, details, kind);
   }
 }
 
 function termsOf(
-  { ttlMs, maxHoldMs, fair }: LockRequest,
+  { targets, ttlMs, maxHoldMs, fair }: LockRequest,
   label: string,
   labels: readonly string[],
   holds: readonly Hold[],
   token: bigint,
   waited: boolean,
 ): HoldTerms {
-  return { label, labels, holds, token, ttlMs, maxHoldMs, fair, waited };
-}
-
-function busyError(label: string, { position, holder, remainingMs }: Busy, waitedMs: number): LockBusyError {
-  return new LockBusyError(label, {
-    waitedMs,
-    position,
-    ...(holder && { holder: readHolder(holder.id, holder.token) }),
-    ...(remainingMs !== undefined && { remainingMs }),
-  });
+  return { kind: targets[0]!.kind, label, labels, holds, token, ttlMs, maxHoldMs, fair, waited };
 }

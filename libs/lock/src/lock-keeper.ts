@@ -58,6 +58,13 @@ export class LockKeeper {
     this.#sleepUntil(now, Math.min(lock.renewAt, now + lock.validForMs()));
   }
 
+  /** Another server may have taken over, which knows less: what it does not know is lost. */
+  renewSoon(): void {
+    for (const lock of this.#locks) lock.renewAt = Math.min(lock.renewAt, 0);
+    const now = performance.now();
+    if (this.#locks.size > 0) this.#sleepUntil(now, now);
+  }
+
   has(id: string): boolean {
     for (const lock of this.#locks) if (lock.holds.some((hold) => hold.id === id)) return true;
     return false;
@@ -66,7 +73,7 @@ export class LockKeeper {
   /** An operator has taken a hold away. */
   forced(id: string): void {
     for (const lock of this.#locks)
-      if (lock.holds.some((hold) => hold.id === id)) lock.lose(new LockForcedError(lock.key, lock.token));
+      if (lock.holds.some((hold) => hold.id === id)) lock.lose(new LockForcedError(lock.key, lock.token, lock.kind));
   }
 
   /** Asks for one lock at once. */
@@ -74,7 +81,14 @@ export class LockKeeper {
     const renewals = lock.renewal(ttlMs);
     // It has been held for as long as it may in this very moment.
     if (!renewals) return;
-    lock.renewed(renewals, await this.driver.renew(renewals, performance.now() + this.timeoutMs));
+    // What the timer would ask for meanwhile is the time that the lock had before.
+    lock.renewing = true;
+    try {
+      lock.renewed(renewals, await this.driver.renew(renewals, performance.now() + this.timeoutMs));
+    } finally {
+      lock.renewing = false;
+      if (!lock.hasEnded) this.reschedule(lock);
+    }
   }
 
   close(): void {

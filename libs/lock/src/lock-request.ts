@@ -1,7 +1,9 @@
+import type { LockKind } from './lock-kind.js';
 import type { ResolvedAcquireOptions } from './lock.options.js';
 
 /** One lock that is asked for: a mutex, a permit of a semaphore, or a side of a read-write lock. */
 export interface LockTarget {
+  readonly kind: LockKind;
   /** As its user names it; shown in errors. */
   readonly label: string;
   /** Of the store. */

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
+import { Controller, Injectable, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { RedisModule, UnknownConnectionError, type OptionsFactory } from '@nuthatch/redis';
+import { ScheduledLock } from './decorators/scheduled-lock.decorator.js';
 import { WithLock } from './decorators/with-lock.decorator.js';
 import { FencedStore } from './fencing/fenced-store.js';
 import { LockAbortedError, LockOptionsError } from './lock.errors.js';
@@ -60,6 +61,65 @@ describe('LockModule.forRoot()', () => {
 
     expect(await app.get(Jobs).run(app.get(LockService))).toMatchObject([{ holders: [{ pid: process.pid }] }]);
     expect(app.get(FencedStore)).toBeInstanceOf(FencedStore);
+  });
+
+  it('fails the start where a decorator says what the options of the module do not allow', async () => {
+    class Base {
+      @ScheduledLock('report', { atMostFor: '2s' })
+      async report(): Promise<void> {}
+    }
+    @Injectable()
+    class Jobs extends Base {
+      @WithLock('fine', { ttl: '3s' })
+      async fine(): Promise<void> {}
+      @WithLock((id: string) => id, { ttl: '1s' })
+      async short(_id: string): Promise<void> {}
+    }
+    @Controller()
+    class Routes {
+      @WithLock('route', { maxHold: '4s' })
+      async route(): Promise<void> {}
+    }
+    const lockModule = LockModule.forRoot(options);
+    const app = Test.createTestingModule({
+      imports: [RedisModule.forRoot(), lockModule],
+      providers: [Jobs, { provide: 'the same', useExisting: Jobs }],
+      controllers: [Routes],
+    });
+    const starting = app.compile().then((compiled) => compiled.init());
+
+    const error = await starting.then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(LockOptionsError);
+    expect((error as LockOptionsError).mistakes).toEqual([
+      expect.stringMatching(/^@WithLock\(\) on Jobs\.short\(\): options\.ttl is '1s', less than 3 times/),
+      expect.stringMatching(
+        /^@ScheduledLock\(\) on Base\.report\(\): options\.atMostFor of job "report" is '2s', less than/,
+      ),
+      expect.stringMatching(
+        /^@WithLock\(\) on Routes\.route\(\): options\.maxHold is '4s', less than the ttl of '5000ms'/,
+      ),
+    ]);
+  });
+
+  it('checks a decorator against the module that serves it, where there are several', async () => {
+    @Injectable()
+    class Orders {
+      @WithLock('order', { ttl: '3s' })
+      async pay(): Promise<void> {}
+    }
+    const locksWith = (redisTimeout: '1s' | '2s') => LockModule.forRoot({ isGlobal: false, redisTimeout });
+    @Module({ imports: [locksWith('1s')], providers: [Orders] })
+    class Quick {}
+    @Module({ imports: [locksWith('2s')] })
+    class Slow {}
+    @Module({ imports: [locksWith('2s')], providers: [Orders] })
+    class Wrong {}
+
+    await expect(start([RedisModule.forRoot(), Quick, Slow])).resolves.toBeDefined();
+    await expect(start([RedisModule.forRoot(), Wrong])).rejects.toThrow('@WithLock() on Orders.pay(): options.ttl');
   });
 
   it('names the mistakes before the application starts', () => {

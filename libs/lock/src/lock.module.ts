@@ -1,7 +1,9 @@
 import { Logger, Module, type BeforeApplicationShutdown, type DynamicModule, type Provider } from '@nestjs/common';
+import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { RedisConnections, type AsyncModuleOptions, type RedisConnection } from '@nuthatch/redis';
 import { asyncOptionsProviders, EmbeddedConnection, joinKey, ServerConnection } from '@nuthatch/redis/internal';
 import { LockAdmin } from './admin/lock-admin.js';
+import { DecoratorChecks } from './decorators/decorator-checks.js';
 import { MemoryLockStore } from './drivers/memory-lock-store.js';
 import { MemoryLockDriver } from './drivers/memory.driver.js';
 import { RedisLockDriver } from './drivers/redis.driver.js';
@@ -14,6 +16,7 @@ import { resolveLockOptions, type LockModuleOptions } from './lock.options.js';
 import { LockService } from './lock.service.js';
 import { LockSections } from './sections/lock-sections.js';
 
+/** Where the options of LockModule come from: a factory, a class or an existing provider. */
 export type LockModuleAsyncOptions = AsyncModuleOptions<Omit<LockModuleOptions, 'isGlobal'>>;
 
 const OPTIONS = Symbol('@nuthatch/lock:options');
@@ -31,7 +34,7 @@ export class LockModule {
   /** The same with options from a factory, a class or an existing provider. */
   static forRootAsync(options: LockModuleAsyncOptions): DynamicModule {
     const providers = asyncOptionsProviders(OPTIONS, options, (mistake) => new LockOptionsError([mistake]));
-    return { ...assemble(options.isGlobal, providers), imports: [...(options.imports ?? [])] };
+    return { ...assemble(options.isGlobal, providers), imports: [DiscoveryModule, ...(options.imports ?? [])] };
   }
 }
 
@@ -52,6 +55,7 @@ function assemble(isGlobal = true, options: Provider[]): DynamicModule {
   return {
     module: LockModule,
     global: isGlobal,
+    imports: [DiscoveryModule],
     providers: [
       ...options,
       { provide: LockCore, inject: [OPTIONS, RedisConnections], useFactory: createCore },
@@ -61,6 +65,7 @@ function assemble(isGlobal = true, options: Provider[]): DynamicModule {
         inject: [LockCore],
         useFactory: (core: LockCore) => new Elections(core, new Logger('Lock')),
       },
+      { provide: DecoratorChecks, inject: [DiscoveryService, LockSections], useFactory: createChecks },
       { provide: LockShutdown, inject: [Elections, LockCore], useFactory: createShutdown },
       { provide: LockService, inject: [LockSections, Elections, LockCore], useFactory: createService },
       { provide: FencedStore, inject: [LockCore, RedisConnections], useFactory: createStore },
@@ -89,6 +94,10 @@ function storeOf(connection: RedisConnection): MemoryLockStore {
 
 function createShutdown(elections: Elections, core: LockCore): LockShutdown {
   return new LockShutdown(elections, core);
+}
+
+function createChecks(discovery: DiscoveryService, sections: LockSections): DecoratorChecks {
+  return new DecoratorChecks(discovery, sections);
 }
 
 function createService(sections: LockSections, elections: Elections, core: LockCore): LockService {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { LockCallError, LockOptionsError } from './lock.errors.js';
-import { resolveAcquireOptions, resolveLockOptions, type LockModuleOptions } from './lock.options.js';
+import { resolveAcquireOptions, resolveLockOptions, resolveTtl, type LockModuleOptions } from './lock.options.js';
 import { resolveKeys } from './resolve-keys.js';
 
 const DEFAULTS = resolveLockOptions({});
@@ -57,15 +57,26 @@ describe('The options of the module', () => {
   });
 
   it.each<[unknown, RegExp]>([
-    [{ ttl: '2s' }, /^options\.ttl is '2000ms', less than 3 times "redisTimeout" \(1000ms\).* Use '3000ms' or more/],
+    [{ ttl: '2s' }, /^options\.ttl is '2s', less than 3 times "redisTimeout" \(1000ms\).* Use '3000ms' or more/],
     [{ redisTimeout: '11s' }, /^options\.ttl is '30000ms', less than 3 times/],
-    [{ ttl: '3s', redisTimeout: '1001ms' }, /^options\.ttl is '3000ms', less than 3 times/],
+    [{ ttl: '3s', redisTimeout: '1001ms' }, /^options\.ttl is '3s', less than 3 times/],
     [{ ttl: 30_000 }, /^options\.ttl is 30000\. Write the unit/],
+    [{ ttl: 3_000 }, /^options\.ttl is 3000\. Write the unit/],
+    [{ ttl: 5, redisTimeout: '11s' }, /^options\.ttl is 5\./],
+    [{ ttl: null }, /^options\.ttl is null/],
+    [{ ttl: '2s', redisTimeout: 5 }, /^options\.redisTimeout is 5\./],
+    [{ maxHold: 5 }, /^options\.maxHold is 5\./],
+    [{ ttl: '366d', maxHold: '365d' }, /^options\.ttl is '366d', and '365d' is the most/],
+    [{ maxHold: '366d' }, /^options\.maxHold is '366d', and '365d' is the most/],
+    [{ lockDelay: '8761h' }, /^options\.lockDelay is '8761h', and '365d' is the most/],
+    [{ wait: '366d' }, /^options\.wait is '366d', and '365d' is the most/],
+    [{ redisTimeout: '61m', ttl: '4h', maxHold: '4h' }, /^options\.redisTimeout is '61m', and '1h' is the most/],
+    [{ replicas: { min: 1, timeout: '2h' } }, /^options\.replicas\.timeout is '2h', and '1h' is the most/],
     [{ ttl: '0s' }, /^options\.ttl is "0s"/],
     [{ ttl: '-5s' }, /^options\.ttl is "-5s"/],
     [{ wait: 'for ever' }, /^options\.wait is "for ever"/],
     [{ wait: 0 }, /^options\.wait is 0/],
-    [{ maxHold: '20s' }, /^options\.maxHold is '20000ms', less than the ttl of 30000ms/],
+    [{ maxHold: '20s' }, /^options\.maxHold is '20s', less than the ttl of '30000ms'/],
     [{ lockDelay: -1 }, /^options\.lockDelay is -1/],
     [{ redisTimeout: '0ms' }, /^options\.redisTimeout is "0ms"/],
     [{ connection: '' }, /^options\.connection is ""/],
@@ -121,8 +132,8 @@ describe('The options of a call', () => {
     [{ ttl: 5_000 }, 'options.ttl is 5000'],
     [{ ttl: '0ms' }, 'options.ttl is "0ms"'],
     [{ ttl: null }, 'options.ttl is null'],
-    [{ ttl: '2h' }, `options.maxHold is '3600000ms', less than the ttl of 7200000ms`],
-    [{ maxHold: '10s' }, `options.maxHold is '10000ms', less than the ttl of 30000ms`],
+    [{ ttl: '2h' }, `options.maxHold is '3600000ms', less than the ttl of '2h'`],
+    [{ maxHold: '10s' }, `options.maxHold is '10s', less than the ttl of '30000ms'`],
     [{ wait: -1 }, 'options.wait is -1'],
     [{ wait: null }, 'options.wait is null'],
     [{ fair: 'yes' }, 'options.fair is "yes"'],
@@ -139,10 +150,42 @@ describe('The options of a call', () => {
     expect(call).toThrow(message);
   });
 
+  it('may be as long as they can be, and no longer', () => {
+    const longest = { ttl: '365d', maxHold: '365d', lockDelay: '365d', wait: '365d' } as const;
+    expect(() => resolveAcquireOptions(longest, DEFAULTS)).not.toThrow();
+    for (const name of Object.keys(longest)) {
+      const options = { ...longest, [name]: '10000d' };
+      expect(() => resolveAcquireOptions(options, DEFAULTS)).toThrow(`options.${name} is '10000d', and '`);
+    }
+  });
+
+  it('that are wrong are not compared with each other', () => {
+    const call = (): unknown => resolveAcquireOptions({ ttl: 3_000 as never }, DEFAULTS);
+    expect(call).toThrow(new LockCallError("options.ttl is 3000. Write the unit: '3000ms' (or '3s')."));
+  });
+
   it('are refused with all mistakes at once', () => {
     expect(() => resolveAcquireOptions({ ttl: 1, wait: 1, fair: 1 } as never, DEFAULTS)).toThrow(
       /options\.wait is 1.*options\.ttl is 1.*options\.fair is 1/,
     );
+  });
+});
+
+describe('What a lock is extended by', () => {
+  it('is read as the ttl is', () => {
+    expect(resolveTtl('3s', 1_000)).toBe(3_000);
+    expect(resolveTtl('365d', 1_000)).toBe(365 * 86_400_000);
+  });
+
+  it.each<[unknown, string]>([
+    ['2s', `ttl is '2s', less than 3 times "redisTimeout" (1000ms)`],
+    ['366d', `ttl is '366d', and '365d' is the most there is. Use that or less.`],
+    [5, 'ttl is 5. Write'],
+    [null, 'ttl is null.'],
+    [undefined, 'ttl is undefined.'],
+  ])('is refused when it is %p', (ttl, message) => {
+    expect(() => resolveTtl(ttl as '1s', 1_000)).toThrow(LockCallError);
+    expect(() => resolveTtl(ttl as '1s', 1_000)).toThrow(message);
   });
 });
 

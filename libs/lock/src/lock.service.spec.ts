@@ -91,6 +91,25 @@ describe('acquire()', () => {
     expect(app.driver.calls).toEqual([]);
   });
 
+  it('says so when it is this process that is in the way', async () => {
+    await using held = await locks.acquire('k');
+
+    await expect(locks.acquire('k')).rejects.toThrow(`held by this process (pid ${process.pid}) for`);
+    await expect(locks.semaphore('k', 1).with(() => locks.semaphore('k', 1).tryAcquire())).rejects.toThrow(
+      'Semaphore "k" is asked for by a section that holds it',
+    );
+    expect(held.key).toBe('k');
+  });
+
+  it('says that nobody may have it for now while a delay lasts', async () => {
+    const job = await app.acquire('k');
+    await job.release({ keepMs: 60_000 });
+
+    await expect(other.acquire('k', { wait: '0ms' })).rejects.toThrow(
+      '"k" is not granted: nobody may hold it for now.',
+    );
+  });
+
   it('of a key of ten kilobytes is a lock like any other', async () => {
     const key = 'x'.repeat(10_240);
     await using lock = await locks.acquire(key);
@@ -178,6 +197,14 @@ describe('withLock()', () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
+  it.each([undefined, null, 'work', {}])('refuses %p for a section, and locks nothing', async (fn) => {
+    const running = locks.withLock('k', fn as () => void);
+
+    await expect(running).rejects.toThrow(LockCallError);
+    await expect(running).rejects.toThrow('The second argument of withLock() is of type');
+    expect(app.driver.calls).toEqual([]);
+  });
+
   it('lets one at a time in, and all of them in turn', async () => {
     let inside = 0;
     let most = 0;
@@ -245,7 +272,8 @@ describe('admin', () => {
 
     expect(await locks.admin.forceRelease('one')).toBe(1);
     const listed = (await locks.admin.list()).find(({ key }) => key.includes('{2}'))!;
-    expect(await locks.admin.forceRelease(listed.key)).toBe(1);
+    expect(await locks.admin.forceRelease(listed.key)).toBe(0);
+    expect(await locks.admin.forceRelease(listed)).toBe(1);
     expect(await locks.admin.forceRelease('nobody has it')).toBe(0);
     await turn();
 
@@ -261,14 +289,37 @@ describe('admin', () => {
     const semaphore = locks.semaphore('s', 3);
     const held = [await semaphore.acquire(), await semaphore.acquire()];
 
-    expect(await locks.admin.forceRelease(`${ROOT}semaphore:{s}`)).toBe(2);
+    expect(await locks.admin.forceRelease({ key: `${ROOT}semaphore:{s}` })).toBe(2);
     await turn();
 
     expect(held.map((lock) => lock.signal.reason)).toEqual([expect.any(LockForcedError), expect.any(LockForcedError)]);
   });
 
-  it.each(['', 7])('refuses the key %p', async (key) => {
-    await expect(locks.admin.forceRelease(key as string)).rejects.toThrow();
+  it('takes a string for a name always, also one that looks like a key of Redis', async () => {
+    await using lock = await locks.acquire(`${ROOT}{k}`);
+    await using other = await locks.acquire('k');
+
+    expect(await locks.admin.forceRelease(`${ROOT}{k}`)).toBe(1);
+    await turn();
+
+    expect([lock.signal.aborted, other.signal.aborted]).toEqual([true, false]);
+  });
+
+  it.each<[unknown, string]>([
+    ['', 'The key of a lock is empty'],
+    [7, 'neither the name of a lock nor one of admin.list()'],
+    [null, 'neither the name of a lock nor one of admin.list()'],
+    [undefined, 'neither the name of a lock nor one of admin.list()'],
+    [{}, 'neither the name of a lock nor one of admin.list()'],
+    [{ key: 7 }, 'neither the name of a lock nor one of admin.list()'],
+    [{ key: ROOT }, 'does not begin with'],
+    [{ key: 'k' }, `The key "k" does not begin with "${ROOT}"`],
+    [{ key: 'another:lock:{k}' }, 'does not begin with'],
+  ])('refuses to take away %p', async (lock, message) => {
+    const forcing = locks.admin.forceRelease(lock as string);
+
+    await expect(forcing).rejects.toThrow(LockCallError);
+    await expect(forcing).rejects.toThrow(message);
   });
 });
 
@@ -303,11 +354,51 @@ describe('What is measured', () => {
       'busy k',
       'aborted k',
       'lost k',
-      'released k',
       'unreachable k',
     ]);
+    expect(events[0]).toMatchObject({ kind: 'lock', waited: false, waitMs: expect.any(Number) });
+    expect(events[1]).toMatchObject({ outcome: 'released', heldMs: expect.any(Number) });
     expect(events[5]).toMatchObject({ code: 'LOCK_FORCED', heldMs: expect.any(Number) });
-    expect(events[6]).toMatchObject({ outcome: 'forced' });
+  });
+
+  it('say what kind of lock it is, and whether it was waited for', async () => {
+    const semaphore = locks.semaphore('s', 1);
+    const held = await semaphore.acquire();
+    const waiting = semaphore.acquire({ wait: '5s' });
+    await turn();
+    await held.release();
+    await (await waiting).release();
+    await locks.readWrite('d').write(() => undefined);
+    const elected = await new Promise<Lock>((onElected) => locks.elect('e', { onElected }));
+    await elected.release();
+
+    expect(events.filter(({ type }) => type === 'acquired')).toMatchObject([
+      { kind: 'semaphore', key: 's', waited: false },
+      { kind: 'semaphore', key: 's', waited: true },
+      { kind: 'read-write', key: 'd', waited: false },
+      { kind: 'election', key: 'e', waited: false },
+    ]);
+  });
+
+  it('tell one end of each hold, also when Redis could not be told of it', async () => {
+    const held = await locks.acquire('k');
+    app.driver.instead.release = () => Promise.reject(new Error('away'));
+    await held.release().catch(() => undefined);
+    delete app.driver.instead.release;
+
+    expect(events.map(({ type }) => type)).toEqual(['acquired', 'released']);
+    expect(events[1]).toMatchObject({ outcome: 'unreachable' });
+  });
+
+  it('tell nothing of what was given back before anybody had it', async () => {
+    const held = await other.acquire('b');
+    app.driver.together = () => false;
+    events.length = 0;
+
+    await expect(locks.acquire(['a', 'b'], { wait: '30ms' })).rejects.toThrow(LockBusyError);
+
+    expect(events.map(({ type, key }) => `${type} ${key}`)).toEqual(['busy a, b']);
+    await held.release();
   });
 
   it('of several keys are one hold', async () => {

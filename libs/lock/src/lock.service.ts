@@ -4,6 +4,7 @@ import type { ElectionHandlers, Election } from './election/election.js';
 import type { ElectionOptions } from './election/election.options.js';
 import type { Elections } from './election/elections.js';
 import type { Lock } from './lock.js';
+import { LockCallError } from './lock.errors.js';
 import { resolveAcquireOptions, type AcquireOptions } from './lock.options.js';
 import { ReadWriteLock } from './read-write/read-write-lock.js';
 import { resolveKeys } from './resolve-keys.js';
@@ -64,7 +65,7 @@ export class LockService {
    * Waits for the lock, runs `fn`, and releases. Resolves to what `fn` returns. Within `fn` a withLock() of the same key enters
    * without waiting; such sections that `fn` runs at the same time take turns.
    *
-   * @throws what `fn` throws; what {@link acquire} throws; LockExpiredError, LockStolenError or LockForcedError when the lock was lost while
+   * @throws what `fn` throws; what {@link acquire} throws, also for an `fn` that is no function; LockExpiredError, LockStolenError or LockForcedError when the lock was lost while
    *   `fn` did its work, so that it may not have been alone
    */
   async withLock<T>(
@@ -73,6 +74,10 @@ export class LockService {
     options?: AcquireOptions,
   ): Promise<T> {
     const resolved = resolveAcquireOptions(options, this.sections.options);
+    if (typeof fn !== 'function')
+      throw new LockCallError(
+        `The second argument of withLock() is of type ${typeof fn}. Give the function to run while the lock is held.`,
+      );
     return this.sections.run({ ...resolved, targets: resolveKeys(this.sections.root, key) }, fn);
   }
 
@@ -80,16 +85,16 @@ export class LockService {
    * At most so many holders at a time, over all processes. All name the same number of permits.
    *
    * @param permits from 1 to 1,000
-   * @throws LockCallError
+   * @throws LockCallError for another number, or no name
    */
   semaphore(name: string, permits: number): Semaphore {
     return new Semaphore(name, permits, this.sections, this.sections);
   }
 
   /**
-   * Many readers or one writer.
+   * Many readers or one writer, over all processes.
    *
-   * @throws LockCallError
+   * @throws LockCallError for no name
    */
   readWrite(name: string): ReadWriteLock {
     return new ReadWriteLock(name, this.sections, this.sections);
@@ -98,7 +103,7 @@ export class LockService {
   /**
    * Stands for election until it is closed: of all processes one leads.
    *
-   * @throws LockCallError
+   * @throws LockCallError for no name, no `onElected`, or wrong options
    */
   elect(name: string, handlers: ElectionHandlers, options?: ElectionOptions): Election {
     // Who is elected later does not run in the section that this call runs in.

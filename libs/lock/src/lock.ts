@@ -34,8 +34,9 @@ export interface Lock extends AsyncDisposable {
   /**
    * Makes it valid for `ttl` from now on, and renews it by that from then on.
    *
-   * @throws LockExpiredError, LockStolenError, LockForcedError, LockReleasedError when it is not held any more; LockUnreachableError when
-   *   Redis did not answer, and it is valid for as long as before, or for `ttl` if that is less
+   * @throws LockCallError for a `ttl` that is none, is below three times `redisTimeout`, or goes beyond `maxHold`; LockExpiredError,
+   *   LockStolenError, LockForcedError, LockReleasedError when it is not held any more; LockUnreachableError when Redis did not answer,
+   *   and it is valid for as long as before, or for `ttl` if that is less
    */
   extend(ttl: Duration): Promise<void>;
   /**

@@ -9,7 +9,7 @@ const labelsOf = (keys: string | readonly string[]): string[] => resolveKeys(ROO
 describe('The keys of a lock', () => {
   it('may be one', () => {
     expect(resolveKeys(ROOT, 'orders:42')).toEqual([
-      { label: 'orders:42', key: 'app:lock:{orders%3A42}', permits: 1, weight: 1 },
+      { kind: 'lock', label: 'orders:42', key: 'app:lock:{orders%3A42}', permits: 1, weight: 1 },
     ]);
   });
 

@@ -27,5 +27,5 @@ export function resolveKeys(root: string, keys: string | readonly string[]): Loc
 }
 
 function targetOf(key: string, label: string): LockTarget {
-  return { label, key, permits: 1, weight: 1 };
+  return { kind: 'lock', label, key, permits: 1, weight: 1 };
 }

@@ -6,7 +6,23 @@ import { describeTraces } from './conformance/traces-suite.js';
 import { sceneTests, type LockDriverSuiteOptions } from './conformance/scene.js';
 
 export type { LockDriverSuiteOptions, TestRunner } from './conformance/scene.js';
-export type { LockDriver } from './drivers/lock-driver.js';
+export type {
+  Answer,
+  Beat,
+  Busy,
+  Claim,
+  Granted,
+  Hold,
+  LockDriver,
+  LockListener,
+  LockState,
+  ReleaseOptions,
+  Renewal,
+  Renewed,
+  Replicated,
+  Waiting,
+} from './drivers/lock-driver.js';
+export type { Moment } from './moment.js';
 
 /** The contract of LockDriver as tests. Every driver must pass all of them. */
 export function runLockDriverSuite(options: LockDriverSuiteOptions): void {

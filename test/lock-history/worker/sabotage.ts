@@ -25,12 +25,22 @@ export function breakStore(driver: LockDriver, sabotage: Sabotage | undefined, r
     };
     driver.listen = function (this: LockDriver, listener: LockListener) {
       const granted = (id: string, token: bigint, key: string): void => listener.granted(id, repeat(token), key);
-      return listen.call(this, { granted, forced: (id) => listener.forced(id), gap: () => listener.gap() });
+      return listen.call(this, {
+        granted,
+        forced: (id) => listener.forced(id),
+        gap: () => listener.gap(),
+        moved: () => listener.moved(),
+      });
     };
   }
   if (sabotage === 'deaf') {
     driver.listen = function (this: LockDriver, listener: LockListener) {
-      return listen.call(this, { granted: () => undefined, forced: (id) => listener.forced(id), gap: () => undefined });
+      return listen.call(this, {
+        granted: () => undefined,
+        forced: (id) => listener.forced(id),
+        gap: () => undefined,
+        moved: () => undefined,
+      });
     };
     driver.beat = async function (this: LockDriver, waiting, giveUpAt) {
       const answer = await beat.call(this, waiting, giveUpAt);

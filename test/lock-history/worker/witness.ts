@@ -91,6 +91,7 @@ export function witness(driver: LockDriver, recorder: Recorder, ordeal: Ordeal):
       },
       forced: (id) => listener.forced(id),
       gap: () => listener.gap(),
+      moved: () => listener.moved(),
     });
   };
 }

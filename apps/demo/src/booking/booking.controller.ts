@@ -23,6 +23,13 @@ export class BookingController {
     return this.#booking.seats(Number(id));
   }
 
+  /** Those that the buyer has reserved or bought. */
+  @Get('mine')
+  @UseGuards(LoggedInGuard)
+  mine(@Param() { id }: EventParams, @CurrentUser() { id: buyer }: DemoUser): Promise<readonly Seat[]> {
+    return this.#booking.seatsOf(Number(id), buyer);
+  }
+
   @Post(':seat/reserve')
   @UseGuards(LoggedInGuard)
   reserve(@Param() { id, seat }: SeatParams, @CurrentUser() { id: buyer }: DemoUser): Promise<Reservation> {

@@ -1,4 +1,4 @@
-import { ConflictException, Inject, Injectable, NotFoundException } from '@nestjs/common';
+import { ConflictException, Inject, Injectable, Logger, NotFoundException } from '@nestjs/common';
 import { CacheInvalidate } from '@nuthatch/cache';
 import { currentLock, fence, LockService, WithLock, type Lock } from '@nuthatch/lock';
 import { EventsService } from '../catalogue/events.service.js';
@@ -6,7 +6,7 @@ import { DATABASE, type Database } from '../database/database.js';
 import { DrizzleTransactions } from '../database/drizzle-transactions.js';
 import { orders } from '../database/schema.js';
 import { acquire, LOCKS } from './lock-presets.js';
-import { enterSeat, findStale, listSeats, setReservation, type Seat } from './seats.queries.js';
+import { enterSeat, findStale, isSold, listSeats, setReservation, type Seat } from './seats.queries.js';
 import { Till } from './till.js';
 
 export interface Reservation {
@@ -21,6 +21,13 @@ export interface Ticket {
   readonly seat: string;
   /** In euros. */
   readonly price: number;
+  readonly receipt: string;
+}
+
+/** A seat, and the money that was taken for it. */
+interface Sale {
+  readonly seat: string;
+  readonly buyer: string;
   readonly receipt: string;
 }
 
@@ -42,6 +49,7 @@ export class BookingService {
   readonly #events: EventsService;
   readonly #locks: LockService;
   readonly #till: Till;
+  readonly #logger = new Logger('Booking');
 
   constructor(
     @Inject(DATABASE) database: Database,
@@ -64,10 +72,16 @@ export class BookingService {
     return seats;
   }
 
+  /** Those that a buyer has reserved or bought; none when there is no such event. */
+  seatsOf(eventId: number, buyer: string): Promise<Seat[]> {
+    return listSeats(this.#database, eventId, new Date(), buyer);
+  }
+
   /**
    * Keeps a seat for a buyer for ten minutes, from now on if it is theirs already.
    *
-   * @throws ConflictException when it is sold, or another has it; NotFoundException; the errors of locks
+   * @throws ConflictException when it is sold, or another has it; NotFoundException; the errors of locks. After a LockLostError
+   *   the buyer may have the seat: the lock can be lost between the commit and its release
    */
   @WithLock(seatLock, LOCKS.quick.options)
   async reserve(eventId: number, seat: string, buyer: string): Promise<Reservation> {
@@ -82,8 +96,8 @@ export class BookingService {
   }
 
   /**
-   * Sells a seat to whoever has reserved it. The lock is held while the provider is asked; if it is lost meanwhile, the money is given
-   * back, and the seat is as it was.
+   * Sells a seat to whoever has reserved it. The lock is held while the provider is asked; if it is lost meanwhile, the seat is not
+   * sold, and the money is given back.
    *
    * @throws ConflictException when it is not reserved by the buyer; NotFoundException; the errors of locks
    */
@@ -94,24 +108,53 @@ export class BookingService {
       requireBuyer(await enterSeat(tx, eventId, seat, fence(lock)), seat, buyer);
     });
     const receipt = await this.#till.take(buyer, price, lock.signal);
-    try {
-      await this.sell(eventId, seat, buyer, lock);
-    } catch (error) {
-      await this.#till.giveBack(receipt);
-      throw error;
-    }
+    await this.sell(eventId, { seat, buyer, receipt }, lock);
     return { eventId, seat, price, receipt };
   }
 
-  /** @throws ConflictException when the seat is not reserved by the buyer any more; FencedWriteRejectedError; LockLostError */
+  /**
+   * Sells a seat that is paid for, or gives the money back.
+   *
+   * @throws ConflictException when the seat is not reserved by the buyer any more; FencedWriteRejectedError; LockLostError
+   */
   @CacheInvalidate<BookingService['sell']>({ keys: (eventId) => [['event', eventId]], when: 'after-commit' })
-  async sell(eventId: number, seat: string, buyer: string, lock: Lock): Promise<void> {
-    await this.#transactions.run(async (tx) => {
-      const entered = await enterSeat(tx, eventId, seat, fence(lock));
-      requireBuyer(entered, seat, buyer);
-      await tx.insert(orders).values({ eventId, seatId: entered.seatId });
-      await setReservation(tx, entered, undefined);
-    });
+  async sell(eventId: number, sale: Sale, lock: Lock): Promise<void> {
+    const { seat, buyer, receipt } = sale;
+    try {
+      await this.#transactions.run(async (tx) => {
+        const entered = await enterSeat(tx, eventId, seat, fence(lock));
+        requireBuyer(entered, seat, buyer);
+        await tx.insert(orders).values({ eventId, seatId: entered.seatId, buyer, receipt });
+        await setReservation(tx, entered, undefined);
+      });
+    } catch (error) {
+      if (!(await this.#settle(eventId, sale))) throw error;
+      // The answer to a COMMIT can be lost: then the seat is sold all the same.
+      this.#logger.warn(`Seat ${seat} of event ${eventId} is sold, though its sale has failed. ${String(error)}`);
+    }
+  }
+
+  /**
+   * Reads whether a seat is sold, and gives the money back when it is certain that it is not. Never rejects: what failed first is
+   * for the buyer, and what fails here is logged.
+   *
+   * @returns whether it is sold
+   */
+  async #settle(eventId: number, { seat, receipt }: Sale): Promise<boolean> {
+    const what = `receipt ${receipt} for seat ${seat} of event ${eventId}`;
+    try {
+      if (await this.#transactions.run((tx) => isSold(tx, eventId, seat, receipt))) return true;
+    } catch (error) {
+      const advice = 'Its money is kept: give it back if there is no order with it.';
+      this.#logger.error(`Whether there is a sale with ${what} could not be read. ${advice} ${String(error)}`);
+      return false;
+    }
+    try {
+      await this.#till.giveBack(receipt);
+    } catch (error) {
+      this.#logger.error(`The money of ${what} is not given back, and the seat is not sold for it. ${String(error)}`);
+    }
+    return false;
   }
 
   /**

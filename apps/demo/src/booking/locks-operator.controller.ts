@@ -1,15 +1,22 @@
 import { Body, Controller, Get, HttpCode, Post, UseFilters, UseGuards } from '@nestjs/common';
-import { LockService, type LockHolding, type LockInfo } from '@nuthatch/lock';
+import { LockCallError, LockService, type LockHolding, type LockInfo } from '@nuthatch/lock';
 import { RateLimit, SkipRateLimit, slidingWindow } from '@nuthatch/rate-limit';
-import { Length } from 'class-validator';
+import { Length, ValidateIf } from 'class-validator';
+import { invalidInput } from '../http/invalid-input.js';
 import { RedisAwayFilter } from '../http/redis-away.filter.js';
 import { OperatorGuard } from '../limits/operator.guard.js';
 
-/** The body of `POST /locks/release`. */
+/** The body of `POST /locks/release`: one of both. */
 export class ReleaseBody {
-  /** As `GET /locks` shows it, or as the shop names it: `seat:42:B7`. */
+  /** As `GET /locks` shows it. */
+  @ValidateIf(({ name }: ReleaseBody) => name === undefined)
   @Length(1, 1_000)
-  readonly key!: string;
+  readonly key?: string;
+
+  /** As the shop names it: `seat:42:B7`. */
+  @ValidateIf((_object, value) => value !== undefined)
+  @Length(1, 1_000)
+  readonly name?: string;
 }
 
 /** JSON has no bigint. */
@@ -43,7 +50,12 @@ export class LocksOperatorController {
   /** Takes a lock away from all who hold it. What they write afterwards is refused by its fence. */
   @Post('release')
   @HttpCode(200)
-  async release(@Body() { key }: ReleaseBody): Promise<{ readonly released: number }> {
-    return { released: await this.#locks.admin.forceRelease(key) };
+  async release(@Body() { key = '', name }: ReleaseBody): Promise<{ readonly released: number }> {
+    try {
+      return { released: await this.#locks.admin.forceRelease(name ?? { key }) };
+    } catch (error) {
+      if (error instanceof LockCallError) throw invalidInput({ field: 'key', message: error.message });
+      throw error;
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { NotFoundException } from '@nestjs/common';
 import type { Fence } from '@nuthatch/lock';
-import { and, asc, eq, gt, isNotNull, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNotNull, lte, or, sql } from 'drizzle-orm';
 import type { Database } from '../database/database.js';
 import type { Transaction } from '../database/drizzle-transactions.js';
 import { events, orders, reservations, seats } from '../database/schema.js';
@@ -27,8 +27,9 @@ export interface StaleReservation {
 
 const label = sql<string>`${seats.row} || ${seats.number}`;
 
-/** All seats of an event, none when there is no such event. */
-export async function listSeats(database: Database, eventId: number, now: Date): Promise<Seat[]> {
+/** All seats of an event, or those that a buyer has; none when there is no such event. */
+export async function listSeats(database: Database, eventId: number, now: Date, buyer?: string): Promise<Seat[]> {
+  const ofBuyer = buyer === undefined ? undefined : or(eq(orders.buyer, buyer), eq(reservations.buyer, buyer));
   const rows = await database
     .select({ seat: label, order: orders.id, buyer: reservations.buyer })
     .from(events)
@@ -38,7 +39,7 @@ export async function listSeats(database: Database, eventId: number, now: Date):
       reservations,
       and(eq(reservations.eventId, events.id), eq(reservations.seatId, seats.id), gt(reservations.until, now)),
     )
-    .where(eq(events.id, eventId))
+    .where(and(eq(events.id, eventId), ofBuyer))
     .orderBy(asc(seats.row), asc(seats.number));
   return rows.map(({ seat, order, buyer }) => ({
     seat,
@@ -92,6 +93,26 @@ export async function setReservation(
     .update(reservations)
     .set(reservation ?? { buyer: null, until: null })
     .where(and(eq(reservations.eventId, eventId), eq(reservations.seatId, seatId)));
+}
+
+/**
+ * Whether the sale of that receipt is stored. Another sale of the same seat is none of it.
+ *
+ * A transaction whose COMMIT got no answer may still be at work on another connection. It has the row of the reservation, so
+ * that is locked here first: then the transaction is over, and what is read is final.
+ */
+export async function isSold(tx: Transaction, eventId: number, seat: string, receipt: string): Promise<boolean> {
+  await tx
+    .select({ fence: reservations.fence })
+    .from(reservations)
+    .innerJoin(seats, eq(seats.id, reservations.seatId))
+    .where(and(eq(reservations.eventId, eventId), eq(label, seat)))
+    .for('update', { of: reservations });
+  const sale = await tx
+    .select({ id: orders.id })
+    .from(orders)
+    .where(and(eq(orders.eventId, eventId), eq(orders.receipt, receipt)));
+  return sale.length > 0;
 }
 
 /** Reservations that nobody has paid in time, the oldest first. */

@@ -32,7 +32,9 @@ export const CREATE_TABLES = `
   create unlogged table orders (
     id int primary key generated always as identity,
     event_id int not null,
-    seat_id int not null
+    seat_id int not null,
+    buyer text,
+    receipt text
   );
   create unlogged table reservations (
     event_id int not null,

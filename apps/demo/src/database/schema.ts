@@ -54,6 +54,10 @@ export const orders = pgTable('orders', {
   id: identity(),
   eventId: integer('event_id').notNull(),
   seatId: integer('seat_id').notNull(),
+  /** Null for what the seed has sold, as is the receipt. */
+  buyer: text('buyer'),
+  /** Of the payment: tells this sale from another of the same seat. */
+  receipt: text('receipt'),
 });
 
 /** Who has a seat of an event until it is paid. The row of a seat that was ever asked for stays, for its fence. */

@@ -1,22 +1,24 @@
 import type { LockDriver } from '../drivers/lock-driver.js';
 import { readHolder } from '../holder-id.js';
 import { lockKey } from '../lock-key.js';
-import type { LockHolder } from '../lock.errors.js';
+import { LockCallError, type LockHolder } from '../lock.errors.js';
+import { quote } from '../quote.js';
 
 // A list for people, not for programs.
 const MOST_LISTED = 10_000;
 
 /** A lock as an operator sees it. */
 export interface LockInfo {
-  /** As it is in Redis. Take it for {@link LockAdmin.forceRelease}. */
+  /** As it is in Redis. {@link LockAdmin.forceRelease} takes it as `{ key }`. */
   readonly key: string;
   readonly holders: readonly LockHolding[];
   /** Those who wait, first come first. */
   readonly waiters: readonly Omit<LockHolder, 'token'>[];
 }
 
+/** Who holds a lock, and for how long. */
 export interface LockHolding extends LockHolder {
-  /** When it was granted, by the clock of Redis. */
+  /** When it was granted, by the clock of Redis; of one that holds several keys, when the last of them was, or a little later. */
   readonly since: Date;
   /** How long it may be held unless it is renewed, in milliseconds. */
   readonly remainingMs: number;
@@ -32,10 +34,10 @@ export class LockAdmin {
   ) {}
 
   /**
-   * The locks, semaphores, read-write locks, jobs and elections that are held or waited for now, at most 10,000, sorted by key. Redis is scanned for them, so this is
-   * not for programs that call it often.
+   * The locks, semaphores, read-write locks, jobs and elections that are held or waited for now, at most 10,000, sorted by key. Redis
+   * is scanned for them, so this is not for programs that call it often.
    *
-   * @throws RedisUnreachableError, RedisTimeoutError
+   * @throws RedisUnreachableError, RedisTimeoutError, or the error that Redis replied with, such as `NOPERM`
    */
   async list(): Promise<LockInfo[]> {
     const locks: LockInfo[] = [];
@@ -63,11 +65,25 @@ export class LockAdmin {
    * Takes a lock away from all who hold it: their signals abort at once, and who waits first gets it. What they have begun goes on
    * until it looks at its signal, so guard what they write by fencing tokens.
    *
-   * @param key of a lock as in `acquire`, or as {@link list} says it
+   * @param lock the name of a lock as in `acquire`; for all else, and where only the key is known, one of {@link list}, or `{ key }` of it
    * @returns how many held it
-   * @throws RedisUnreachableError, RedisTimeoutError, LockCallError
+   * @throws LockCallError for what is none; RedisUnreachableError, RedisTimeoutError, or the error that Redis replied with
    */
-  async forceRelease(key: string): Promise<number> {
-    return this.driver.force(key.startsWith(this.root) ? key : lockKey(this.root, key));
+  async forceRelease(lock: string | Pick<LockInfo, 'key'>): Promise<number> {
+    return this.driver.force(typeof lock === 'string' ? lockKey(this.root, lock) : this.#listedKey(lock));
+  }
+
+  #listedKey(lock: unknown): string {
+    const key = typeof lock === 'object' && lock !== null && 'key' in lock ? lock.key : undefined;
+    if (typeof key !== 'string')
+      throw new LockCallError(
+        "What is to be released is neither the name of a lock nor one of admin.list(). Give 'orders:42', or { key } of one of the list.",
+      );
+    if (!key.startsWith(this.root) || key.length === this.root.length)
+      throw new LockCallError(
+        `The key ${quote(key)} does not begin with ${quote(this.root)}, as those of admin.list() do. Give one of these, or the name of ` +
+          'a lock as a string.',
+      );
+    return key;
   }
 }

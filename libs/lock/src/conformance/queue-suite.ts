@@ -230,6 +230,7 @@ export function describeQueue({ test }: SceneTests): void {
       granted: (id) => void heard.push(id),
       forced: () => undefined,
       gap: () => undefined,
+      moved: () => undefined,
     });
     const grantedTo = async (process: typeof bob): Promise<string> => {
       const hold = await ann.hold(ann.claim(key('ended')));

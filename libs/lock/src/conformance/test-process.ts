@@ -21,6 +21,7 @@ export class TestProcess {
       granted: (id, token) => void this.granted.set(id, token),
       forced: (id) => void this.forced.push(id),
       gap: () => undefined,
+      moved: () => undefined,
     });
   }
 

@@ -91,7 +91,7 @@ describe('A scheduled job with a lock', () => {
 
     expect(runs).toEqual([name === 'above' ? 'scheduled:above' : 'below']);
     expect(locks.requests[0]!.targets).toEqual([
-      { label: `scheduled:${name}`, key: `spec:lock:scheduled:{${name}}`, permits: 1, weight: 1 },
+      { kind: 'job', label: `scheduled:${name}`, key: `spec:lock:scheduled:{${name}}`, permits: 1, weight: 1 },
     ]);
   });
 
@@ -249,7 +249,7 @@ describe('The options of a scheduled lock', () => {
     [undefined as never, 'options is missing.'],
     [{ atMostFor: 60 }, "options.atMostFor is 60. Write the unit: '60ms'"],
     [{ atMostFor: '1m', atLeastFor: '-1s' }, 'options.atLeastFor is "-1s"'],
-    [{ atMostFor: '1m', atLeastFor: '2m' }, "options.atLeastFor is '120000ms', more than the '60000ms' of atMostFor."],
+    [{ atMostFor: '1m', atLeastFor: '2m' }, "options.atLeastFor is '2m', more than the '1m' of atMostFor."],
     [{ atMostFor: '1m', wait: '1s' }, 'options.wait is not an option'],
   ])('are checked where the class is written: %j', (options, message) => {
     const decorate = () => ScheduledLock('job', options as ScheduledLockOptions);
@@ -278,7 +278,7 @@ describe('The options of a scheduled lock', () => {
     locks = new LocalLocks({ redisTimeout: '1001ms' });
 
     await expect((await start(Quick)).jobs.run()).rejects.toThrow(
-      `options.atMostFor of job "quick" is '3000ms', less than 3 times "redisTimeout" (1001ms). Use '3003ms' or more`,
+      `options.atMostFor of job "quick" is '3s', less than 3 times "redisTimeout" (1001ms): one slow answer of Redis would end the lock. Use '3003ms' or more`,
     );
   });
 

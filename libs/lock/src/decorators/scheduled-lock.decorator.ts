@@ -1,6 +1,10 @@
 import { Logger } from '@nestjs/common';
+import type { MethodCall } from '@nuthatch/redis/internal';
 import { lockKey } from '../lock-key.js';
+import type { LockTarget } from '../lock-request.js';
 import { LockAbortedError, LockBusyError, LockUnreachableError } from '../lock.errors.js';
+import { quote } from '../quote.js';
+import type { LockSections } from '../sections/lock-sections.js';
 import { aroundLockedMethod } from './around-locked-method.js';
 import type { SkippableMethodDecorator } from './locked-method.js';
 import { runLocked } from './run-locked.js';
@@ -23,13 +27,14 @@ import { jobOptions, resolveScheduledLock, type ScheduledLockOptions } from './s
  * }
  * ```
  * @param name of the job, the same in all instances; jobs do not share names with other locks
- * @throws LockCallError for wrong options or no name; from the call, for an `atMostFor` too short for the `redisTimeout` of the module
+ * @throws LockCallError for wrong options or no name. At boot a LockOptionsError, for an `atMostFor` too short for the `redisTimeout` of
+ *   the module
  */
 export function ScheduledLock(name: string, options: ScheduledLockOptions): SkippableMethodDecorator<unknown[]> {
   lockKey('', name);
   const job = resolveScheduledLock(options);
   const logger = new Logger('ScheduledLock');
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   const refused = (error: unknown): undefined => {
     if (error instanceof LockBusyError) {
       const lately = job.atLeastMs > 0 ? `, or began less than ${job.atLeastMs}ms ago` : '';
@@ -42,8 +47,9 @@ export function ScheduledLock(name: string, options: ScheduledLockOptions): Skip
       throw error;
     }
   };
-  return aroundLockedMethod((sections, call) => {
-    const target = {
+  const run = (sections: LockSections, call: MethodCall): Promise<unknown> => {
+    const target: LockTarget = {
+      kind: 'job',
       label: `scheduled:${name}`,
       key: lockKey(`${sections.root}scheduled:`, name),
       permits: 1,
@@ -51,5 +57,6 @@ export function ScheduledLock(name: string, options: ScheduledLockOptions): Skip
     };
     const request = { ...jobOptions(name, job, sections.options), targets: [target] };
     return runLocked(sections, request, call, refused, job.atLeastMs > 0 ? { keepMs: job.atLeastMs } : {});
-  });
+  };
+  return aroundLockedMethod(run, '@ScheduledLock()', (module) => void jobOptions(name, job, module));
 }

@@ -1,23 +1,34 @@
 import type { Duration } from '@nuthatch/redis';
 import { OptionsReader } from '@nuthatch/redis/internal';
+import { LengthsReader } from '../lengths-reader.js';
 import { LockCallError } from '../lock.errors.js';
-import { TIMEOUTS_PER_TTL, type ResolvedAcquireOptions, type ResolvedLockOptions } from '../lock.options.js';
+import {
+  isTooShort,
+  LONGEST_MS,
+  tooShort,
+  type ResolvedAcquireOptions,
+  type ResolvedLockOptions,
+} from '../lock.options.js';
+import { quote } from '../quote.js';
 
+/** How long a run of a job may take, and for how long no other begins. */
 export interface ScheduledLockOptions {
   /**
-   * The longest that one run may take: when it is over, the signal of its lock aborts, and others may run. It may well be long, as
+   * The longest that one run may take, `'365d'` at most: when it is over, the signal of its lock aborts, and others may run. It may well be long, as
    * an instance that dies frees the job within the `ttl` of the module.
    */
   readonly atMostFor: Duration;
   /**
    * For how long after the begin of a run nobody else runs, though it has ended or failed; not after one whose process has died. More than the clocks of the instances
-   * differ, and less than the time from one run to the next. @default '0ms'
+   * differ, less than the time from one run to the next, and `atMostFor` at most. @default '0ms'
    */
   readonly atLeastFor?: Duration;
 }
 
 export interface ResolvedScheduledLock {
   readonly atMostMs: number;
+  /** As it was written. */
+  readonly atMostFor: string;
   readonly atLeastMs: number;
 }
 
@@ -25,19 +36,21 @@ export interface ResolvedScheduledLock {
 export function resolveScheduledLock(options: ScheduledLockOptions): ResolvedScheduledLock {
   const mistakes: string[] = [];
   const reader = new OptionsReader(options, 'options', mistakes);
-  const atMostMs = reader.optionalDuration('atMostFor', undefined);
-  const atLeastMs = reader.durationOrZero('atLeastFor', 0);
+  const lengths = new LengthsReader(reader, options, 'options', mistakes);
+  const atMostMs = lengths.read('atMostFor', 0, LONGEST_MS);
+  const atLeastMs = lengths.readOrZero('atLeastFor', 0, LONGEST_MS);
   reader.rejectUnknown();
-  if (mistakes.length === 0 && atMostMs === undefined) {
+  if (mistakes.length === 0 && atMostMs === 0) {
     mistakes.push("options.atMostFor is missing. Say how long one run may take at most, such as '10m'.");
   }
-  if (mistakes.length === 0 && atMostMs !== undefined && atLeastMs > atMostMs) {
+  if (mistakes.length === 0 && atLeastMs > atMostMs) {
+    const atMost = lengths.written('atMostFor', atMostMs);
     mistakes.push(
-      `options.atLeastFor is '${atLeastMs}ms', more than the '${atMostMs}ms' of atMostFor. Use as much or less.`,
+      `${lengths.shown('atLeastFor', atLeastMs)}, more than the ${atMost} of atMostFor. Use as much or less.`,
     );
   }
-  if (atMostMs === undefined || mistakes.length > 0) throw new LockCallError(mistakes.join(' '));
-  return { atMostMs, atLeastMs };
+  if (mistakes.length > 0) throw new LockCallError(mistakes.join(' '));
+  return { atMostMs, atMostFor: lengths.written('atMostFor', atMostMs), atLeastMs };
 }
 
 /**
@@ -48,15 +61,10 @@ export function resolveScheduledLock(options: ScheduledLockOptions): ResolvedSch
  */
 export function jobOptions(
   name: string,
-  { atMostMs }: ResolvedScheduledLock,
+  { atMostMs, atMostFor }: ResolvedScheduledLock,
   module: ResolvedLockOptions,
 ): ResolvedAcquireOptions {
-  const least = TIMEOUTS_PER_TTL * module.redisTimeoutMs;
-  if (atMostMs < least) {
-    throw new LockCallError(
-      `options.atMostFor of job ${JSON.stringify(name)} is '${atMostMs}ms', less than ${TIMEOUTS_PER_TTL} times "redisTimeout" ` +
-        `(${module.redisTimeoutMs}ms). Use '${least}ms' or more, or lower "redisTimeout" of LockModule.`,
-    );
-  }
+  if (isTooShort(atMostMs, module.redisTimeoutMs))
+    throw new LockCallError(tooShort(`options.atMostFor of job ${quote(name)} is ${atMostFor}`, module.redisTimeoutMs));
   return { ...module, waitMs: 0, ttlMs: Math.min(module.ttlMs, atMostMs), maxHoldMs: atMostMs };
 }

@@ -1,3 +1,4 @@
+import type { MethodCall } from '@nuthatch/redis/internal';
 import { LockBusyError, LockCallError } from '../lock.errors.js';
 import {
   resolveAcquireOptions,
@@ -5,11 +6,14 @@ import {
   type ResolvedAcquireOptions,
   type ResolvedLockOptions,
 } from '../lock.options.js';
+import { quote } from '../quote.js';
 import { resolveKeys } from '../resolve-keys.js';
+import type { LockSections } from '../sections/lock-sections.js';
 import { aroundLockedMethod } from './around-locked-method.js';
 import type { LockedMethodDecorator, SkippableMethodDecorator } from './locked-method.js';
 import { runLocked } from './run-locked.js';
 
+/** What a call may say, and what becomes of one that is not served. */
 export interface WithLockOptions extends Omit<AcquireOptions, 'signal'> {
   /** Whether a call that did not get the lock within `wait` throws a LockBusyError, or resolves to undefined. @default 'throw' */
   readonly onBusy?: 'throw' | 'skip';
@@ -34,7 +38,8 @@ export type LockKeys = string | readonly string[];
  *   return this.bank.charge(orderId, { signal: currentLock().signal });
  * }
  * ```
- * @throws LockCallError for wrong options or a text that is no key. From the call: what LockService.withLock() throws
+ * @throws LockCallError for wrong options or a text that is no key. At boot a LockOptionsError, for options that the module does not
+ *   allow, such as a `ttl` below three times its `redisTimeout`. From the call: what LockService.withLock() throws
  */
 export function WithLock<A extends readonly unknown[] = unknown[]>(
   key: LockKeys | ((...args: A) => LockKeys),
@@ -53,11 +58,12 @@ export function WithLock<A extends readonly unknown[]>(
   const refused = (error: unknown): undefined => {
     if (!skips || !(error instanceof LockBusyError)) throw error;
   };
-  return aroundLockedMethod((sections, call) => {
+  const run = (sections: LockSections, call: MethodCall): Promise<unknown> => {
     const keys = typeof key === 'function' ? key(...(call.args as A)) : key;
     const request = { ...optionsOf(sections.options), targets: resolveKeys(sections.root, keys) };
     return runLocked(sections, request, call, refused);
-  });
+  };
+  return aroundLockedMethod(run, '@WithLock()', (module) => void optionsOf(module));
 }
 
 // So that what does not depend on the module is checked where the class is written.
@@ -81,7 +87,9 @@ function readOptions(options: WithLockOptions | undefined): {
   if (typeof options !== 'object' || options === null) throw new LockCallError('options is no object. Give an object.');
   const { onBusy = 'throw', ...given } = options;
   if (onBusy !== 'throw' && onBusy !== 'skip') {
-    throw new LockCallError(`options.onBusy is ${JSON.stringify(onBusy)}. Use one of 'throw', 'skip'.`);
+    throw new LockCallError(
+      `options.onBusy is ${typeof onBusy === 'string' ? quote(onBusy) : `of type ${typeof onBusy}`}. Use one of 'throw', 'skip'.`,
+    );
   }
   resolveAcquireOptions(given, ANY_MODULE);
   const resolved = new WeakMap<ResolvedLockOptions, ResolvedAcquireOptions>();

@@ -10,6 +10,8 @@ const TOO_LATE = -1;
 export interface CallTerms {
   /** When the caller gives up, on the clock of `performance.now()`: afterwards the script does nothing. @default it does what it can */
   readonly giveUpAt?: number;
+  /** Whether an earlier call may have run it. @default false */
+  readonly hasRun?: boolean;
   /** What is said otherwise where the reply of a first run may have been lost. */
   readonly again?: (args: CommandArgument[]) => unknown;
 }
@@ -44,11 +46,12 @@ export class LockCalls {
     name: LockScriptName,
     keys: readonly string[],
     args: CommandArgument[],
-    { giveUpAt, again }: CallTerms,
+    { giveUpAt, again, hasRun = false }: CallTerms,
   ): Promise<readonly CallReply[]> {
     const script = this.#scripts.of(name);
     const [key] = keys as readonly [string];
     const endsAt = giveUpAt ?? performance.now() + this.timeoutMs;
+    let mayHaveRun = hasRun;
     let refusals = 0;
     for (;;) {
       const place = this.connection.placeOf(key);
@@ -67,7 +70,8 @@ export class LockCalls {
         this.#clocks.note(place, reply[1] as number);
         if (++refusals === TRIES) throw this.#tooLate(name);
       } catch (error) {
-        if (!(error instanceof RedisUnreachableError) || error.outcome !== 'unknown') throw error;
+        if (!isLost(error)) throw mayHaveRun ? withUnknownOutcome(error) : error;
+        mayHaveRun = true;
         again?.(args);
       }
     }
@@ -103,4 +107,16 @@ export class LockCalls {
   #tooLate(name: string): RedisTimeoutError {
     return new RedisTimeoutError(this.connection.name, name, this.timeoutMs, 'not-executed');
   }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof RedisUnreachableError && error.outcome === 'unknown';
+}
+
+/** That the last of several runs was not executed says nothing of those before. */
+function withUnknownOutcome(error: unknown): unknown {
+  if (error instanceof RedisTimeoutError)
+    return new RedisTimeoutError(error.connection, error.command, error.timeoutMs, 'unknown');
+  if (!(error instanceof RedisUnreachableError)) return error;
+  return new RedisUnreachableError(error.connection, 'the connection was lost.', 'unknown', { cause: error });
 }

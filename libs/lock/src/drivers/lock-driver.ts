@@ -186,4 +186,6 @@ export interface LockListener {
   forced(id: string): void;
   /** Something may have been missed: whoever waits should beat. */
   gap(): void;
+  /** Another store may have taken over, or the same without what it knew: whoever holds should renew. */
+  moved(): void;
 }

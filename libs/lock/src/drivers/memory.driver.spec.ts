@@ -128,6 +128,7 @@ describe('The locks in memory', () => {
       granted: (id) => void heard.push(`${name} ${id}`),
       forced: () => undefined,
       gap: () => undefined,
+      moved: () => undefined,
     });
     const off = driver.listen(listener('one'));
     off();

@@ -30,7 +30,12 @@ export class ProcessChannel {
     if (!this.#joining) {
       this.#joining = true;
       const gap = (): void => this.#each((each) => each.gap());
-      this.#ends.push(this.connection.subscriber.on('resumed', gap));
+      const moved = (): void => this.#each((each) => each.moved());
+      this.#ends.push(
+        this.connection.subscriber.on('resumed', gap),
+        this.connection.on('up', moved),
+        this.connection.on('failover', moved),
+      );
       void this.#join();
     }
     return () => this.#listeners.delete(listener);

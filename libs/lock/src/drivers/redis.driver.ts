@@ -18,6 +18,7 @@ import type {
 import { LockCalls } from './lock-calls.js';
 import { endingOf, readBusy, readLockState, claimText } from './lock-text.js';
 import { ProcessChannel } from './process-channel.js';
+import { RepeatedClaims } from './repeated-claims.js';
 import { scanLocks } from './scan-locks.js';
 import type { CallReply } from './turn-batch.js';
 import { TurnBatches } from './turn-batches.js';
@@ -32,6 +33,7 @@ export class RedisLockDriver implements LockDriver {
   readonly #calls: LockCalls;
   readonly #channel: ProcessChannel;
   readonly #channels: string;
+  readonly #repeated = new RepeatedClaims((key, id) => this.#release([{ key, id, token: 0n }], '', 0, false));
   /** See take() in state.lua. */
   readonly #reading: 'take' | 'look';
   readonly #queueing: TurnBatches;
@@ -58,14 +60,11 @@ export class RedisLockDriver implements LockDriver {
     const placeOf = connection.mode === 'cluster' ? slotOf : () => 0;
     this.#queueing = new TurnBatches(
       (keys, claims, giveUpAt, isAgain) =>
-        this.#calls.run('acquire', keys, [isAgain ? 'again' : 'queue', this.#channels, ...claims], {
-          giveUpAt,
-          again: queueAgain,
-        }),
+        this.#runAcquire(keys, [isAgain ? 'again' : 'queue', this.#channels, ...claims], giveUpAt, isAgain),
       placeOf,
     );
     this.#trying = new TurnBatches(
-      (keys, claims, giveUpAt) => this.#calls.run('acquire', keys, ['no', this.#channels, ...claims], { giveUpAt }),
+      (keys, claims, giveUpAt, isAgain) => this.#runAcquire(keys, ['no', this.#channels, ...claims], giveUpAt, isAgain),
       placeOf,
     );
     this.#releasing = new TurnBatches(
@@ -81,7 +80,7 @@ export class RedisLockDriver implements LockDriver {
     if (queue && this.#beatsFor(claim.key)) return this.#acquireBlind(claim, giveUpAt);
     const batch = (queue ? this.#queueing : this.#trying).batchFor(claim.key);
     const reply = await batch.add(claim.key, claimText(claim), giveUpAt);
-    if (queue && typeof reply === 'object' && reply[0] === 2) this.#noteBeat(claim.key);
+    if (queue && typeof reply === 'object' && reply[0] === 2) this.#noteBeat(claim.key, batch.since.monotonic);
     return readAnswer(reply, batch.since);
   }
 
@@ -91,7 +90,7 @@ export class RedisLockDriver implements LockDriver {
     const args = [this.#channels, ...waiting.map(claimText)];
     const reply = await this.#calls.run('beat', [key], args, { giveUpAt });
     const [nextUs, first, lastToken, ...tokens] = reply as readonly number[];
-    this.#noteBeat(key);
+    this.#noteBeat(key, since.monotonic);
     return {
       since,
       nextMs: nextUs! / 1_000,
@@ -137,6 +136,7 @@ export class RedisLockDriver implements LockDriver {
 
   async release(holds: readonly Hold[], options: ReleaseOptions = {}): Promise<ReleaseOutcome> {
     const { keepMs = 0, prefer = '', alone = false, valid = false } = options;
+    for (const { key, id } of holds) this.#repeated.released(key, id);
     if (holds.length === 1 && alone && keepMs === 0 && prefer === '') {
       const [{ key, id, token }] = holds as readonly [Hold];
       return this.#readReleased(key, await this.#releasing.batchFor(key).add(key, `${id} ${token}`));
@@ -167,6 +167,7 @@ export class RedisLockDriver implements LockDriver {
 
   close(): void {
     this.#calls.close();
+    this.#repeated.close();
     this.#channel.close();
   }
 
@@ -174,15 +175,29 @@ export class RedisLockDriver implements LockDriver {
     const since = thisMoment();
     const keys = claims.map(({ key }) => key);
     const args = ['together', this.#channels, ...claims.map(claimText)];
-    const [reply] = await this.#calls.run('acquire', keys, args, { giveUpAt });
+    const [reply] = await this.#runAcquire(keys, args, giveUpAt, false);
     return readAnswer(reply!, since);
+  }
+
+  #runAcquire(
+    keys: readonly string[],
+    args: CommandArgument[],
+    giveUpAt: number,
+    isAgain: boolean,
+  ): Promise<readonly CallReply[]> {
+    if (isAgain) this.#repeated.note(args, giveUpAt);
+    const again = (): void => {
+      if (args[0] === 'queue' || args[0] === 'blind') args[0] = 'again';
+      this.#repeated.note(args, giveUpAt);
+    };
+    return this.#calls.run('acquire', keys, args, { giveUpAt, again, hasRun: isAgain });
   }
 
   /** Mostly one command less for Redis: others of this process wait, so the lock is not free. */
   async #acquireBlind(claim: Claim, giveUpAt: number): Promise<Answer> {
     const since = thisMoment();
     const args = ['blind', this.#channels, claimText(claim)];
-    const [reply] = await this.#calls.run('acquire', [claim.key], args, { giveUpAt, again: queueAgain });
+    const [reply] = await this.#runAcquire([claim.key], args, giveUpAt, false);
     return readAnswer(reply!, since);
   }
 
@@ -232,11 +247,10 @@ export class RedisLockDriver implements LockDriver {
     return false;
   }
 
-  #noteBeat(key: string): void {
-    const now = performance.now();
+  #noteBeat(key: string, at: number): void {
     if (this.#beatenAt.size > MOST_BEATEN)
-      for (const [old, beatenAt] of this.#beatenAt) if (now - beatenAt >= BLIND_MS) this.#beatenAt.delete(old);
-    this.#beatenAt.set(key, now);
+      for (const [old, beatenAt] of this.#beatenAt) if (at - beatenAt >= BLIND_MS) this.#beatenAt.delete(old);
+    this.#beatenAt.set(key, at);
   }
 
   /** Those that one script may name together, not too many: Redis does nothing else meanwhile. */
@@ -260,10 +274,6 @@ export class RedisLockDriver implements LockDriver {
 function asReleased(reply: CallReply): CallReply {
   const [how, ...told] = typeof reply === 'object' ? reply : [reply];
   return endingOf(String(how)) === 'forced' ? reply : ['r', ...told];
-}
-
-function queueAgain(args: CommandArgument[]): void {
-  args[0] = 'again';
 }
 
 function readAnswer(reply: CallReply, since: Moment): Answer {

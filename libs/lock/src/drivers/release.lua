@@ -42,8 +42,9 @@ for _, position in ipairs(others) do
       how = holder.till < now and 'e' or 'r'
       removeHolder(lock, index, how)
       if how == 'r' then
-        holder.since, holder.lease, holder.delay = holder.token, keep, 0
-        holder.till = keep > 0 and holder.token + keep or 0
+        -- A token may be ahead of the clock, after a failover.
+        holder.since, holder.lease, holder.delay = math.min(holder.token, now), keep, 0
+        holder.till = keep > 0 and holder.since + keep or 0
       end
       if holder.till + holder.delay > now then
         -- Nobody holds it, and nobody is granted it until then.

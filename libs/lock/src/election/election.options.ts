@@ -6,8 +6,9 @@ import {
   type ResolvedLockOptions,
 } from '../lock.options.js';
 
+/** What a candidate may say otherwise than the module. */
 export interface ElectionOptions {
-  /** How long a leader leads if Redis is not heard of again. @default that of the module */
+  /** How long a leader leads if Redis is not heard of again; at least three times `redisTimeout`. @default that of the module */
   readonly ttl?: NonNullable<AcquireOptions['ttl']>;
   /** After how long a leader stands down and campaigns anew, at the end of the queue. @default it leads for as long as it can */
   readonly maxHold?: NonNullable<AcquireOptions['maxHold']>;

@@ -171,7 +171,7 @@ describe('An election', () => {
     candidate('three', []);
     await settled();
 
-    const targets = [{ label: 'reports', key: 'app:lock:election:{reports}', permits: 1, weight: 1 }];
+    const targets = [{ kind: 'election', label: 'reports', key: 'app:lock:election:{reports}', permits: 1, weight: 1 }];
     expect(line.requests).toMatchObject([
       { targets, ttlMs: 15_000, delayMs: 2_000, maxHoldMs: Number.POSITIVE_INFINITY, fair: true },
       { targets, ttlMs: 30_000, delayMs: 0, maxHoldMs: 300_000 },

@@ -5,6 +5,7 @@ import type { LockSource } from '../lock-source.js';
 import type { Lock } from '../lock.js';
 import { LockAbortedError, LockBusyError, LockCallError } from '../lock.errors.js';
 import type { ResolvedAcquireOptions } from '../lock.options.js';
+import { quote } from '../quote.js';
 import { resolveElectionOptions, type ElectionOptions } from './election.options.js';
 import { retryDelay, sleep } from './retry.js';
 
@@ -44,7 +45,10 @@ export class Election {
   /** The wait that is under way, settled when it has left the line. Never rejects. */
   #wait: Promise<unknown> = Promise.resolve();
 
-  /** @throws LockCallError for no name, or wrong options */
+  /**
+   * @param name the same in all processes
+   * @throws LockCallError for no name, no `onElected`, or wrong options
+   */
   constructor(
     readonly name: string,
     private readonly handlers: ElectionHandlers,
@@ -57,7 +61,13 @@ export class Election {
       throw new LockCallError(
         'An election has no onElected(). Give { onElected(lock) { ... }, onLost(reason) { ... } }.',
       );
-    this.#target = { label: name, key: lockKey(`${source.root}election:`, name), permits: 1, weight: 1 };
+    this.#target = {
+      kind: 'election',
+      label: name,
+      key: lockKey(`${source.root}election:`, name),
+      permits: 1,
+      weight: 1,
+    };
     this.#options = { ...resolveElectionOptions(options, source.options), signal: this.#closing.signal };
     this.#closing.signal.addEventListener('abort', () => onClosed(this), { once: true });
     void this.#campaign();
@@ -81,7 +91,7 @@ export class Election {
 
   /** Stops to lead, and leaves the line for good. Resolves when Redis has been told, and does not wait for the handlers. Never rejects. */
   async close(): Promise<void> {
-    this.#closing.abort(new Error(`Election ${JSON.stringify(this.name)} was closed.`));
+    this.#closing.abort(new Error(`Election ${quote(this.name)} was closed.`));
     await Promise.all([this.#wait, this.resign()]);
   }
 
@@ -131,12 +141,12 @@ export class Election {
       await call();
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.logger.error(`${handler}() of election ${JSON.stringify(this.name)} failed: ${reason}`);
+      this.logger.error(`${handler}() of election ${quote(this.name)} failed: ${reason}`);
     }
   }
 
   #warn(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    this.logger.warn(`Election ${JSON.stringify(this.name)} cannot line up, and keeps trying: ${reason}`);
+    this.logger.warn(`Election ${quote(this.name)} cannot line up, and keeps trying: ${reason}`);
   }
 }

@@ -42,12 +42,32 @@ describe('fence(lock)', () => {
     );
   });
 
+  it.each(['fence', 's.fence', 'shop.seats.fence_2', '_f', 'größe', '"My fence"', '`s`.`fence-no`', '[dbo].[Fence]'])(
+    'knows the column %s',
+    (column) => {
+      expect(fence(lock).plain(column, '$2').set).toBe(`${column} = $2`);
+    },
+  );
+
   it.each([
     ['fence', '1795237776953001'],
     ['fence', "'; DROP TABLE seats"],
     ['fence', '$1 OR true'],
     ['fence', ''],
     ['fence = 1 --', '$1'],
+    ['fence, admin', '$1'],
+    ['fence IS NULL OR fence', '$1'],
+    ['a b', '$1'],
+    ['fence.', '$1'],
+    ['.fence', '$1'],
+    ['"fence', '$1'],
+    ['"a" OR "b"', '$1'],
+    ['"a"; DROP TABLE seats; "b"', '$1'],
+    ['`a?`', '?'],
+    ['"a$1"', '$1'],
+    ['[a]]', '$1'],
+    ['1', '$1'],
+    ['fence\n', '$1'],
     ['', '$1'],
   ])('refuses to put %p and %p into a statement', (column, placeholder) => {
     expect(() => fence(lock).plain(column, placeholder)).toThrow(LockCallError);
@@ -70,6 +90,13 @@ describe('fence(lock)', () => {
 
   it.each([1, 2, 1n])('accepts %p changed rows', (rows) => {
     expect(() => fence(lock).accept(rows)).not.toThrow();
+  });
+
+  it('shows no more of a key than is needed, and none of what a terminal obeys', () => {
+    const long = { ...lock, key: `${String.fromCodePoint(0x1b)}[31m${'k'.repeat(5_000)}` } as Lock;
+    const write = (): void => fence(long).accept(0);
+    expect(write).toThrow(/^A row refused token 1795237776953001 of lock "\\u001b\[31mk+\.\.\.": no row was changed/);
+    expect(() => fence(long).plain('x'.repeat(5_000) + '!', '$1')).toThrow(/^"x{100}\.\.\." is no name of a column/);
   });
 
   it.each([0, 0n])('a statement that has changed %p rows was refused', (rows) => {

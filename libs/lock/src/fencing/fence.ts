@@ -1,5 +1,6 @@
 import { LockCallError } from '../lock.errors.js';
 import type { Lock } from '../lock.js';
+import { quote } from '../quote.js';
 import { FencedWriteRejectedError } from './fenced-write-rejected.error.js';
 
 /** A tag of templates that makes SQL and its parameters: `sql` of Drizzle, Kysely, postgres.js, `Prisma.sql`. */
@@ -57,10 +58,15 @@ export class Fence {
   /**
    * For statements that are text: both parts with the placeholder of {@link parameter}. Where placeholders are `?`, it is given twice.
    *
+   * @param column a name, with that of its table or without, in quotes or not: `fence`, `s.fence`, `"Seats"."fence"`
    * @throws LockCallError for what is no column or no placeholder; what `assertHeld()` throws
    */
   plain(column: string, placeholder: string): FencedSql {
-    if (!COLUMN.test(column)) throw new LockCallError(`${shown(column)} is no name of a column, such as "fence".`);
+    if (!COLUMN.test(column)) {
+      throw new LockCallError(
+        `${shown(column)} is no name of a column. Write it as in 'fence', 's.fence' or '"Seats"."fence"'.`,
+      );
+    }
     if (!PLACEHOLDER.test(placeholder)) {
       throw new LockCallError(
         `${shown(placeholder)} is no placeholder, such as "$2" or "?". The token goes with the parameters.`,
@@ -96,9 +102,13 @@ export class Fence {
   }
 }
 
-const COLUMN = /^[\p{L}\w.$"`[\] ]+$/u;
+// A name, or one in the quotes of a database; not what a driver could take for a placeholder.
+const NAME = '[\\p{L}_][\\p{L}\\p{N}_$]*';
+const QUOTED = '[\\p{L}\\p{N}_][\\p{L}\\p{N}_ -]*';
+const PART = `(?:${NAME}|"${QUOTED}"|\`${QUOTED}\`|\\[${QUOTED}\\])`;
+const COLUMN = new RegExp(`^${PART}(?:\\.${PART})*$`, 'u');
 const PLACEHOLDER = /^(\?\d*|[$:@]\w+|%s)$/;
 
 function shown(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : String(value);
+  return typeof value === 'string' ? quote(value) : String(value);
 }

@@ -1,18 +1,22 @@
 import { jsonCodec, type Duration, type RedisConnection } from '@nuthatch/redis';
 import { joinKey, OptionsReader, ServerConnection, slotOf } from '@nuthatch/redis/internal';
+import { LengthsReader } from '../lengths-reader.js';
 import { lockKey } from '../lock-key.js';
 import { LockCallError } from '../lock.errors.js';
 import type { Lock } from '../lock.js';
+import { quote } from '../quote.js';
 import { FencedWriteRejectedError } from './fenced-write-rejected.error.js';
 import type { Fenced, FencedValues } from './fenced-values.js';
 import { MemoryFencedValues } from './memory-fenced-values.js';
 import { RedisFencedValues } from './redis-fenced-values.js';
 
+/** What a call of {@link FencedStore.set} may say. */
 export interface FencedSetOptions {
-  /** How long the value is kept. @default '1d' */
+  /** How long the value is kept, `'36500d'` at most. @default '1d' */
   readonly ttl?: Duration;
 }
 
+/** What a script of {@link FencedStore.run} is given. */
 export interface FencedScriptOptions {
   /** What it is given as `KEYS`; the fence belongs to the first. On a Cluster all of them must share a hash tag. */
   readonly keys: readonly string[];
@@ -20,7 +24,8 @@ export interface FencedScriptOptions {
   readonly args?: readonly (string | number | Buffer)[];
 }
 
-const DEFAULT_TTL = '1d';
+const DEFAULT_TTL_MS = 86_400_000;
+const LONGEST_TTL_MS = 36_500 * DEFAULT_TTL_MS;
 
 /**
  * Values that only the latest holder of a lock can change. A holder who has lost it without knowing is refused by the
@@ -51,7 +56,7 @@ export class FencedStore {
    */
   async set(key: string, value: unknown, lock: Lock, options: FencedSetOptions = {}): Promise<void> {
     if (value === undefined) {
-      throw new LockCallError(`The value for ${JSON.stringify(key)} is undefined. Give null, or call delete().`);
+      throw new LockCallError(`The value for ${quote(key)} is undefined. Give null, or call delete().`);
     }
     const ttlMs = readTtl(options);
     const text = jsonCodec.encode(value);
@@ -113,7 +118,7 @@ export class FencedStore {
       key: lock.key,
       token: lock.token,
       highest: answer.highest,
-      target: `Key ${JSON.stringify(key)} of the store`,
+      target: `Key ${quote(key)} of the store`,
     });
   }
 
@@ -126,7 +131,7 @@ export class FencedStore {
     const fence = `${this.#root}{${tag}}:${joinKey([key])}`;
     if (slotOf(fence) === slotOf(key)) return fence;
     throw new LockCallError(
-      `No fence can stand beside the key ${JSON.stringify(key.slice(0, 100))}: its braces are no hash tag. Write them as in "stock:{42}".`,
+      `No fence can stand beside the key ${quote(key)}: its braces are no hash tag. Write them as in "stock:{42}".`,
     );
   }
 }
@@ -143,7 +148,7 @@ export function createFencedStore(connection: RedisConnection, namespace: string
 function readTtl(options: FencedSetOptions): number {
   const mistakes: string[] = [];
   const reader = new OptionsReader(options, 'options', mistakes);
-  const ttlMs = reader.duration('ttl', DEFAULT_TTL);
+  const ttlMs = new LengthsReader(reader, options, 'options', mistakes).read('ttl', DEFAULT_TTL_MS, LONGEST_TTL_MS);
   reader.rejectUnknown();
   if (mistakes.length > 0) throw new LockCallError(mistakes.join(' '));
   return ttlMs;

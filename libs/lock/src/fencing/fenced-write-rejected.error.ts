@@ -1,9 +1,11 @@
 import { NuthatchError } from '@nuthatch/redis';
+import { quote } from '../quote.js';
 
+/** What is known of a write that was refused. */
 export interface FencedWriteRejection {
   /** The key of the lock. */
   readonly key: string;
-  /** Of the lock. */
+  /** The fencing token of the lock. */
   readonly token: bigint;
   /** The token that has been there since; undefined where only the count of rows tells that there is one. */
   readonly highest?: bigint;
@@ -15,15 +17,17 @@ export interface FencedWriteRejection {
 export class FencedWriteRejectedError extends NuthatchError {
   /** The key of the lock. */
   readonly key: string;
+  /** The fencing token of the lock. */
   readonly token: bigint;
   /** The token that has been there since; undefined where only the count of rows tells that there is one. */
   readonly highest: bigint | undefined;
+  /** What was written to, or read for writing. */
   readonly target: string;
 
   constructor({ key, token, highest, target }: FencedWriteRejection) {
     super(
       'LOCK_FENCED',
-      `${target} refused token ${token} of lock ${shorten(key)}: ${
+      `${target} refused token ${token} of lock ${quote(key)}: ${
         highest === undefined
           ? 'no row was changed, so a later token has written it, or it is not there'
           : `token ${highest} of a later holder has been there`
@@ -34,8 +38,4 @@ export class FencedWriteRejectedError extends NuthatchError {
     this.highest = highest;
     this.target = target;
   }
-}
-
-function shorten(key: string): string {
-  return JSON.stringify(key.length > 100 ? `${key.slice(0, 100)}...` : key);
 }

@@ -25,15 +25,18 @@ export class ReadWriteLock {
   readonly #reader: LockTarget;
   readonly #writer: LockTarget;
 
-  /** @throws LockCallError for no name */
+  /**
+   * @param name the same in all processes
+   * @throws LockCallError for no name
+   */
   constructor(
     readonly name: string,
     private readonly source: LockSource<Lock>,
     private readonly sections: SectionRunner,
   ) {
     const key = lockKey(`${source.root}rw:`, name);
-    this.#reader = { label: name, key, permits: PERMITS, weight: 1 };
-    this.#writer = { label: name, key, permits: PERMITS, weight: PERMITS };
+    this.#reader = { kind: 'read-write', label: name, key, permits: PERMITS, weight: 1 };
+    this.#writer = { kind: 'read-write', label: name, key, permits: PERMITS, weight: PERMITS };
   }
 
   /**

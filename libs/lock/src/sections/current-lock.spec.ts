@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { LockExpiredError, LockNotHeldError, LockReleasedError } from '../lock.errors.js';
+import type { LockTarget } from '../lock-request.js';
 import { resolveKeys } from '../resolve-keys.js';
 import { assertLocked, currentLock } from './current-lock.js';
 import { gate, settled } from './fixtures/gate.js';
@@ -100,13 +101,47 @@ describe('assertLocked()', () => {
   });
 
   it('throws where others may be in as well: one permit of several, or a reader', async () => {
-    const target = { label: 'document', key: 'spec:lock:rw:{document}', permits: 3, weight: 1 };
+    const target: LockTarget = {
+      kind: 'read-write',
+      label: 'document',
+      key: 'spec:lock:rw:{document}',
+      permits: 3,
+      weight: 1,
+    };
     await sections.run({ ...locks.options, targets: [target] }, () => {
-      expect(() => assertLocked('document')).toThrow(LockNotHeldError);
+      expect(() => assertLocked('document', 'read-write')).toThrow(
+        'No section around this call holds read-write lock "document".',
+      );
       expect(() => assertLocked()).not.toThrow();
     });
     await sections.run({ ...locks.options, targets: [{ ...target, weight: 3 }] }, () => {
-      expect(() => assertLocked('document')).not.toThrow();
+      expect(() => assertLocked('document', 'read-write')).not.toThrow();
+    });
+  });
+
+  it.each(['semaphore', 'read-write', 'job'] as const)('does not take a %s for a lock of its name', async (kind) => {
+    const target: LockTarget = { kind, label: 'order', key: `spec:lock:${kind}:{order}`, permits: 1, weight: 1 };
+    await sections.run({ ...locks.options, targets: [target] }, () => {
+      expect(() => assertLocked('order')).toThrow('No section around this call holds lock "order".');
+      expect(() => assertLocked('order', kind)).not.toThrow();
+    });
+  });
+
+  it('knows a job by its label, and a lock of that name is none', async () => {
+    const target: LockTarget = {
+      kind: 'job',
+      label: 'scheduled:a',
+      key: 'spec:lock:scheduled:{a}',
+      permits: 1,
+      weight: 1,
+    };
+    await sections.run({ ...locks.options, targets: [target] }, () => {
+      expect(() => assertLocked('scheduled:a')).not.toThrow();
+      expect(() => assertLocked('scheduled:a', 'lock')).toThrow(LockNotHeldError);
+    });
+    await withLock('scheduled:a', () => {
+      expect(() => assertLocked('scheduled:a')).toThrow('holds lock of job "scheduled:a"');
+      expect(() => assertLocked('scheduled:a', 'lock')).not.toThrow();
     });
   });
 

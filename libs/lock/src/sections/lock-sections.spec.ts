@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { HeldLock } from '../held-lock.js';
-import type { LockRequest } from '../lock-request.js';
+import type { LockRequest, LockTarget } from '../lock-request.js';
 import type { Lock } from '../lock.js';
 import {
   LockAbortedError,
@@ -50,7 +50,13 @@ function withLock<T>(
 
 /** Of a semaphore of three, or with all three the write side of a lock that is read by one. */
 function permits(weight: number): LockRequest {
-  const target = { label: 'uploads', key: 'spec:lock:semaphore:{uploads}', permits: 3, weight };
+  const target: LockTarget = {
+    kind: 'semaphore',
+    label: 'uploads',
+    key: 'spec:lock:semaphore:{uploads}',
+    permits: 3,
+    weight,
+  };
   return { ...locks.options, targets: [target] };
 }
 

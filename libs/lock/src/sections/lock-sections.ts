@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { HeldLock } from '../held-lock.js';
+import type { LockKind } from '../lock-kind.js';
 import type { LockRequest, LockTarget } from '../lock-request.js';
 import type { LockSource, SectionRunner } from '../lock-source.js';
 import type { Lock } from '../lock.js';
@@ -62,7 +63,7 @@ export class LockSections implements LockSource, SectionRunner {
     const around = this.#sectionAround(request.targets);
     if (!around) return this.#runOnNewLock(request, fn, end);
     const startedAt = performance.now();
-    await around.queue.enter(labelOf(request), request);
+    await around.queue.enter({ label: labelOf(request), kind: kindOf(request) }, request);
     try {
       if (!around.released) return await this.#runOnLockOf(around, fn);
     } finally {
@@ -81,9 +82,9 @@ export class LockSections implements LockSource, SectionRunner {
     const holds = new Set<SectionHold>();
     for (const { hold } of sectionsOf(this)) if (hold.lock.validForMs() > 0) holds.add(hold);
     const held = [...holds].flatMap((hold) => hold.targets);
-    for (const { key, label, permits, weight } of targets) {
+    for (const { kind, key, label, permits, weight } of targets) {
       const taken = held.reduce((sum, one) => (one.key === key ? sum + one.weight : sum), 0);
-      if (taken > 0 && taken + weight > permits) throw new LockNestedError(label, targets.length > 1);
+      if (taken > 0 && taken + weight > permits) throw new LockNestedError(label, targets.length > 1, kind);
     }
   }
 
@@ -109,11 +110,11 @@ export class LockSections implements LockSource, SectionRunner {
     try {
       result = await this.#runOn({ lock, targets: request.targets }, fn);
     } catch (error) {
-      const loss = await this.#release(lock, end);
+      const loss = await this.#release(lock, kindOf(request), end);
       if (loss && error !== loss) this.#logger.warn(`A section has failed, and had lost its lock. ${loss.message}`);
       throw error;
     }
-    const loss = await this.#release(lock, end);
+    const loss = await this.#release(lock, kindOf(request), end);
     if (loss) throw loss;
     return result;
   }
@@ -136,11 +137,11 @@ export class LockSections implements LockSource, SectionRunner {
   }
 
   /** Never rejects. @returns how the lock was lost, if it was */
-  async #release(lock: HeldLock, { keepMs }: SectionEnd): Promise<LockLostError | undefined> {
+  async #release(lock: HeldLock, kind: LockKind, { keepMs }: SectionEnd): Promise<LockLostError | undefined> {
     const loss = lossOf(lock);
     try {
       const outcome = await runOutside(() => lock.release(keepMs === undefined ? {} : { keepMs }));
-      return loss ?? lossBy(outcome, lock);
+      return loss ?? lossBy(outcome, lock, kind);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#logger.warn(`A section is over, but its lock ends only with its validity. ${reason}`);
@@ -151,4 +152,9 @@ export class LockSections implements LockSource, SectionRunner {
 
 function labelOf({ targets }: LockRequest): string {
   return targets.map(({ label }) => label).join(', ');
+}
+
+/** Those of one request are of one kind. */
+function kindOf({ targets: [target] }: LockRequest): LockKind {
+  return target!.kind;
 }

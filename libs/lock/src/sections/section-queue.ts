@@ -1,8 +1,10 @@
-import type { LockRequest } from '../lock-request.js';
+import type { LockRequest, LockTarget } from '../lock-request.js';
 import { LockAbortedError, LockBusyError } from '../lock.errors.js';
 
 // A timer that is set to more fires at once.
 const LONGEST_TIMER_MS = 2_147_483_647;
+
+type NamedLock = Pick<LockTarget, 'label' | 'kind'>;
 
 /** Lets callers of one process in, one at a time, in the order of their arrival. */
 export class SectionQueue {
@@ -19,12 +21,12 @@ export class SectionQueue {
   /**
    * Resolves when it is the turn of the caller, who then has to `leave`.
    *
-   * @param label of the lock, for errors
+   * @param lock for errors
    * @throws LockBusyError after `waitMs`, LockAbortedError
    */
-  async enter(label: string, { waitMs, signal }: Pick<LockRequest, 'waitMs' | 'signal'>): Promise<void> {
-    if (signal?.aborted) throw new LockAbortedError(label, { cause: signal.reason });
-    if (this.#taken) await this.#wait(label, waitMs, signal);
+  async enter(lock: NamedLock, { waitMs, signal }: Pick<LockRequest, 'waitMs' | 'signal'>): Promise<void> {
+    if (signal?.aborted) throw new LockAbortedError(lock.label, { cause: signal.reason }, lock.kind);
+    if (this.#taken) await this.#wait(lock, waitMs, signal);
     else this.#taken = true;
   }
 
@@ -43,7 +45,7 @@ export class SectionQueue {
     if (this.#taken) await new Promise<void>((resolve) => (this.#tellEmpty = resolve));
   }
 
-  #wait(label: string, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+  #wait({ label, kind }: NamedLock, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(timer);
@@ -56,12 +58,12 @@ export class SectionQueue {
       };
       const abort = (): void => {
         stop();
-        reject(new LockAbortedError(label, { cause: signal?.reason }));
+        reject(new LockAbortedError(label, { cause: signal?.reason }, kind));
       };
       const giveUp = (): void => {
         const position = waitMs > 0 ? [...this.#waiting].indexOf(letIn) + 1 : 0;
         stop();
-        reject(new LockBusyError(label, { waitedMs: waitMs, position }));
+        reject(new LockBusyError(label, { waitedMs: waitMs, position, heldHere: true }, kind));
       };
       const timer = waitMs > 0 ? setTimeout(giveUp, Math.min(waitMs, LONGEST_TIMER_MS)) : undefined;
       if (waitMs === 0) return giveUp();

@@ -36,7 +36,10 @@ describe('A semaphore', () => {
     expect(await semaphore.acquire()).toBe(HELD);
 
     expect(acquired).toMatchObject([
-      { waitMs: 10_000, targets: [{ label: 'uploads', key: 'app:lock:semaphore:{uploads}', permits: 5, weight: 1 }] },
+      {
+        waitMs: 10_000,
+        targets: [{ kind: 'semaphore', label: 'uploads', key: 'app:lock:semaphore:{uploads}', permits: 5, weight: 1 }],
+      },
     ]);
   });
 

@@ -4,6 +4,7 @@ import type { LockSource, SectionRunner } from '../lock-source.js';
 import type { Lock } from '../lock.js';
 import { LockCallError } from '../lock.errors.js';
 import { resolveAcquireOptions, type AcquireOptions } from '../lock.options.js';
+import { quote } from '../quote.js';
 import { tryAcquire } from '../try-acquire.js';
 
 /** What a call for permits may say. */
@@ -32,7 +33,11 @@ const MOST_PERMITS = 1_000;
 export class Semaphore {
   readonly #key: string;
 
-  /** @throws LockCallError unless there are 1 to 1,000 permits and a name */
+  /**
+   * @param name the same in all processes
+   * @param permits how many there are, over all processes
+   * @throws LockCallError unless there are 1 to 1,000 permits and a name
+   */
   constructor(
     readonly name: string,
     readonly permits: number,
@@ -78,14 +83,20 @@ export class Semaphore {
   }
 
   #read(options: SemaphoreOptions | undefined): { rest: AcquireOptions | undefined; target: LockTarget } {
-    const target = { label: this.name, key: this.#key, permits: this.permits, weight: 1 };
+    const target: LockTarget = {
+      kind: 'semaphore',
+      label: this.name,
+      key: this.#key,
+      permits: this.permits,
+      weight: 1,
+    };
     // What is no object is refused where the rest is read.
     if (typeof options !== 'object' || options === null) return { rest: options, target };
     const { permits = 1, ...rest } = options;
     if (!isCount(permits) || permits > this.permits)
       throw new LockCallError(
         `options.permits is ${shown(permits)}. Use a whole number from 1 to ${this.permits}: semaphore ` +
-          `${JSON.stringify(this.name.slice(0, 100))} has no more.`,
+          `${quote(this.name)} has no more.`,
       );
     return { rest, target: { ...target, weight: permits } };
   }
@@ -96,6 +107,6 @@ function isCount(value: unknown): value is number {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (typeof value === 'string') return quote(value);
   return typeof value === 'number' || value === null || value === undefined ? String(value) : `a ${typeof value}`;
 }

@@ -7,11 +7,13 @@ import { Waiter } from './waiter.js';
 let beats: { readonly ids: string[]; answer(beat: Partial<Beat>): Promise<void>; fail(): Promise<void> }[];
 let line: Line;
 let emptied: number;
+let givenBack: string[];
 
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
   beats = [];
   emptied = 0;
+  givenBack = [];
   const driver = {
     beat: (waiting: readonly Claim[]) => {
       const since = thisMoment();
@@ -31,7 +33,12 @@ beforeEach(() => {
       });
     },
   };
-  line = new Line(driver as unknown as LockDriver, 1_000, () => emptied++);
+  line = new Line(
+    driver as unknown as LockDriver,
+    1_000,
+    () => emptied++,
+    (claim) => givenBack.push(claim.id),
+  );
 });
 afterEach(() => {
   line.close();
@@ -97,6 +104,28 @@ describe('The waiters of a process for one lock', () => {
     jest.advanceTimersByTime(999);
 
     expect(beats).toHaveLength(2);
+  });
+
+  it('give back what a beat says was granted to one that has left meanwhile', async () => {
+    const left = join('a');
+    const stays = join('b');
+    line.beatNow();
+    line.remove(left);
+    await beats[0]!.answer({ tokens: [7n, 8n] });
+
+    expect([left.isGranted, stays.isGranted]).toEqual([false, true]);
+    expect(givenBack).toEqual(['a']);
+  });
+
+  it('keep what a beat says was granted to one that has left with it', async () => {
+    const left = join('a');
+    join('b');
+    line.beatNow();
+    left.hand(7n);
+    line.remove(left);
+    await beats[0]!.answer({ tokens: [7n, undefined] });
+
+    expect(givenBack).toEqual([]);
   });
 
   it('that come while a beat is under way are in the next', async () => {

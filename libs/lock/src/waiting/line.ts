@@ -1,4 +1,4 @@
-import type { LockDriver } from '../drivers/lock-driver.js';
+import type { Claim, LockDriver } from '../drivers/lock-driver.js';
 import type { Waiter } from './waiter.js';
 
 const RETRY_MS = 250;
@@ -14,11 +14,15 @@ export class Line {
   #beatAt = Number.POSITIVE_INFINITY;
   #again = false;
 
-  /** @param emptied nobody waits any more */
+  /**
+   * @param emptied nobody waits any more
+   * @param giveBack gives up what a claim was granted whose waiter has left
+   */
   constructor(
     private readonly driver: LockDriver,
     private readonly timeoutMs: number,
     private readonly emptied: () => void,
+    private readonly giveBack: (claim: Claim) => void,
   ) {}
 
   /** The first in the line that may be preferred to others. */
@@ -72,7 +76,9 @@ export class Line {
       waiting.forEach((waiter, index) => {
         const token = beat.tokens[index];
         if (token === undefined) [waiter.provenAt, waiter.provenToken] = [beat.since, beat.lastToken];
-        else waiter.hand(token);
+        else if (this.#waiters.get(waiter.claim.id) === waiter) waiter.hand(token, true);
+        // It has left without it, and this beat may have come after that.
+        else if (!waiter.isGranted) this.giveBack(waiter.claim);
       });
       // Also of those that have come meanwhile.
       nextMs = [...this.#waiters.values()].reduce((least, { beatMs }) => Math.min(least, beatMs), Infinity);

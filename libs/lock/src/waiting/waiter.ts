@@ -42,8 +42,9 @@ export class Waiter {
     return this.handedMs / 3;
   }
 
-  hand(token: bigint): void {
-    if (this.#grant || token <= this.provenToken) return;
+  /** @param isNow whether the store has just said so, and not at any time before */
+  hand(token: bigint, isNow = false): void {
+    if (this.#grant || (!isNow && token <= this.provenToken)) return;
     this.#grant = { token, since: this.provenAt, ms: this.handedMs, waited: true };
     this.#onGrant?.(this.#grant);
   }

@@ -22,6 +22,7 @@ beforeEach(() => {
     granted: (id, token) => room.granted(id, token),
     forced: () => undefined,
     gap: () => room.lookAround(),
+    moved: () => undefined,
   });
 });
 afterEach(async () => {

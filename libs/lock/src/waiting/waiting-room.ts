@@ -1,5 +1,8 @@
 import type { Busy, Claim, LockDriver } from '../drivers/lock-driver.js';
+import { wasNeverSent } from '../is-outage.js';
+import type { LockKind } from '../lock-kind.js';
 import { LockAbortedError } from '../lock.errors.js';
+import { AbortListeners } from './abort-listeners.js';
 import { Afterwork } from './afterwork.js';
 import { Line } from './line.js';
 import { isFresh, Waiter, type Grant } from './waiter.js';
@@ -12,6 +15,7 @@ export type WaitResult = Grant | Busy;
 
 export interface Patience {
   readonly label: string;
+  readonly kind?: LockKind;
   readonly waitMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -22,6 +26,7 @@ export class WaitingRoom {
   readonly #lines = new Map<string, Line>();
   /** End waits, because the application ends. */
   readonly #endings = new Set<(reason: WaitEnd) => void>();
+  readonly #aborts = new AbortListeners();
   #closed: WaitEnd | undefined;
 
   constructor(
@@ -84,6 +89,9 @@ export class WaitingRoom {
       const result = await this.#outcome(waiter, patience, endsAt);
       settled = true;
       return result;
+    } catch (error) {
+      settled = giveUpAt > 0 && wasNeverSent(error);
+      throw error;
     } finally {
       this.#waiters.delete(claim.id);
       this.#lines.get(claim.key)?.remove(waiter);
@@ -92,7 +100,7 @@ export class WaitingRoom {
     }
   }
 
-  async #outcome(waiter: Waiter, { label, signal }: Patience, endsAt: number): Promise<WaitResult> {
+  async #outcome(waiter: Waiter, { label, kind, signal }: Patience, endsAt: number): Promise<WaitResult> {
     const { claim } = waiter;
     const end = await this.#whicheverFirst(waiter, signal, endsAt);
     if (end === undefined) {
@@ -100,7 +108,7 @@ export class WaitingRoom {
       this.#lines.get(claim.key)?.remove(waiter);
       return this.driver.leave(claim);
     }
-    if ('cause' in end) throw new LockAbortedError(label, end);
+    if ('cause' in end) throw new LockAbortedError(label, end, kind);
     if (isFresh(end)) return end;
     // It was told late, or this process stood still: only the store knows whether it stands.
     const [renewed] = await this.driver.renew(
@@ -123,7 +131,7 @@ export class WaitingRoom {
     const timer = setTimeout(finish, Math.min(LONGEST_MS, Math.max(0, endsAt - performance.now())), undefined);
     const abort = (): void => finish({ cause: signal!.reason });
     this.#endings.add(finish);
-    signal?.addEventListener('abort', abort);
+    const ignore = signal && this.#aborts.add(signal, abort);
     if (signal?.aborted) abort();
     if (this.#closed) finish(this.#closed);
     waiter.onGrant(finish);
@@ -131,7 +139,7 @@ export class WaitingRoom {
       return await ended;
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      ignore?.();
       this.#endings.delete(finish);
     }
   }
@@ -139,7 +147,8 @@ export class WaitingRoom {
   #lineOf(key: string): Line {
     let line = this.#lines.get(key);
     if (!line) {
-      line = new Line(this.driver, this.timeoutMs, () => this.#lines.delete(key));
+      const giveBack = (left: Claim): void => this.afterwork.run(() => this.driver.leave(left), left.ttlMs);
+      line = new Line(this.driver, this.timeoutMs, () => this.#lines.delete(key), giveBack);
       this.#lines.set(key, line);
     }
     return line;
