@@ -7,8 +7,15 @@ const nodeOptions =
   `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings=ExperimentalWarning`.trim();
 
 // Specs on servers look at the time, and get the machine to themselves; but for these, which may be slow.
-const PATIENT =
-  'apps/demo/test/|/driver\\.spec|test/rate-limit/guard/|test/lock/(exit|fenced-store)|test/lock-history/(sabotage|leaks|checker)';
+const PATIENT = [
+  'apps/demo/test/',
+  '/driver\\.spec',
+  'test/harness/(cluster|sentinel)-topology',
+  'test/cache/(cache|typed)\\.spec',
+  'test/rate-limit/(guard/|limiter|overrides|together|twins)',
+  'test/lock/(exit|fenced-store)',
+  'test/lock-history/(sabotage|leaks|checker)',
+].join('|');
 const everything = [
   ['--selectProjects', 'unit', '--maxWorkers', '2'],
   ['--selectProjects', 'redis', '--maxWorkers', '2', '--testPathPatterns', PATIENT],
