@@ -167,6 +167,28 @@ describe('The lost reply', () => {
     expect(await holdersOf(server, 'leave')).toEqual([]);
   });
 
+  it('of a forced release takes nothing from who was granted the lock by it', async () => {
+    await untilMine();
+    // The script and the time of the server are known then: it is its own reply that is lost.
+    await mine.admin.forceRelease('nothing');
+    const victim = await theirs.acquire('force');
+    const [taken] = await holdersOf(server, 'force');
+    const waiting = theirs.acquire('force');
+    await untilWaiting(server, 'force', 1);
+    // A hold is told from one that is granted meanwhile by its age.
+    await pause(50);
+    proxy.dropReply(1);
+    await mine.admin.forceRelease('force');
+
+    const next = await waiting;
+    await expect(victim.release()).resolves.toBe('forced');
+    await pause(50);
+    next.assertHeld();
+    // The hold that ended last, and how.
+    expect((await partsOf(server, 'force'))[0]).toContain(` ${taken} f`);
+    expect(await next.release()).toBe('released');
+  });
+
   it('of a beat keeps the place', async () => {
     const held = await theirs.acquire('beat');
     const waiting = mine.acquire('beat');

@@ -137,6 +137,19 @@ export function describeEndings({ test }: SceneTests): void {
     assert.ok((await bob.hold(bob.claim(key('raised')))).token > raised);
   });
 
+  test('keeps a lock from others for so long after its grant, whatever its token is', async (scene) => {
+    const { processes, key, elapse } = scene;
+    const [ann, bob] = await processes();
+    const hold = await ann.hold(ann.claim(key('kept:ahead')));
+    const token = hold.token + 3_600_000_000n;
+    await ann.renew(hold, 60_000, token);
+
+    assert.equal(await ann.driver.release([{ ...hold, token }], { keepMs: 200 }), 'released');
+    await elapse(260);
+
+    assert.ok((await bob.hold(bob.claim(key('kept:ahead')))).token > token);
+  });
+
   test('gives up a place in the queue, and says how things stood', async ({ processes, key }) => {
     const [ann, bob, cid] = await processes();
     const lock = key('left');

@@ -12,10 +12,10 @@ local function parse(key, top)
     holders = {}, used = 0, beats = top[2], waiter = top[3], gone = 0,
   }
   if top[1] then
-    if not match(top[1], '^%d+ %d+ %S+ ') then
+    local last, expiresAt, endedId, how, rest = match(top[1], '^(%d+) (%d+) (%S+) ([^%s+])%+?(.*)$')
+    if not last then
       error('the key holds a list that is no lock', 0)
     end
-    local last, expiresAt, endedId, how, rest = match(top[1], '^(%d+) (%d+) (%S+) ([^%s+])%+?(.*)$')
     lock.last, lock.expiresAt, lock.endedId, lock.how = tonumber(last), tonumber(expiresAt), endedId, how
     for id, token, weight, since, lease, delay in string.gmatch(rest, ';(%S+) (%d+) (%d+) (%d+) (%d+) (%d+)') do
       local holder = { id = id, weight = tonumber(weight), token = tonumber(token), since = tonumber(since) }
