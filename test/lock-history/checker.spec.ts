@@ -36,6 +36,11 @@ class Story {
     return [...this.#made.events].find(([, list]) => list.some((event) => this.#isMine(event)))![0];
   }
 
+  /** Of its claim. */
+  get id(): string {
+    return `${this.process}:${this.#attempt}`;
+  }
+
   get accepted(): { token: bigint; by: string }[] {
     return this.#made.accepted.get('hot') as { token: bigint; by: string }[];
   }
@@ -254,6 +259,23 @@ describe('The checker does not blame the lock for', () => {
     told.addToProcess({ what: 'stalled', at: stoppedAt + 2 * TTL_MS, from: stoppedAt });
 
     expect(told.rules()).toContain('validity');
+  });
+
+  it('an end that was in time by what was known of it, where a renewal is answered afterwards, but for one that was known', () => {
+    const end = (answeredAfterMs: number): RuleName[] => {
+      const told = story();
+      const validUntil = told.at('asked') + TTL_MS;
+      told.postpone('checked', 3 * TTL_MS);
+      told.change('checked', () => ({ held: false }));
+      const at = validUntil - 30 + answeredAfterMs;
+      const renewed = { ids: [told.id], ttls: [TTL_MS], states: ['renewed'], tokens: [null] };
+      told.addToProcess({ what: 'renewed', at, since: [validUntil - 60], ...renewed });
+      told.add({ what: 'aborted', at: validUntil - 30, why: 'LOCK_EXPIRED' });
+      return told.rules();
+    };
+
+    expect(end(5)).not.toContain('validity');
+    expect(end(-5)).toContain('validity');
   });
 
   it('a second grant after a failover that lost the first, and counts it', () => {

@@ -9,8 +9,8 @@ export class ClaimStory {
   #grant: GrantSeen | undefined;
   /** It was told that it waits when this was the last token of the lock: what it was granted with a smaller one is lost. */
   lostUpTo = 0n;
-  /** Until when the store has confirmed the hold. */
-  validUntil: number | undefined;
+  /** Until when the store has confirmed the hold, and when that was known. */
+  readonly #confirmations: { readonly at: number; readonly until: number }[] = [];
   /** The store has said that it does not hold. */
   lost = false;
   /** What the store has answered to its release. */
@@ -31,7 +31,7 @@ export class ClaimStory {
     this.#aliveAt.push(sentAt);
     this.#waitingSince = since;
     // A message of the grant may come before the reply to the question that the grant came after.
-    if (this.#grant && this.validUntil === undefined) this.#handed(this.#grant.token, this.#grant.to);
+    if (this.#grant && this.#confirmations.length === 0) this.#handed(this.#grant.token, this.#grant.to);
   }
 
   /** It was granted by the answer to a question for it. */
@@ -46,7 +46,7 @@ export class ClaimStory {
   }
 
   confirmed(since: number, ttlMs: number, at: number): void {
-    this.validUntil = Math.max(this.validUntil ?? 0, since + ttlMs);
+    this.#confirmations.push({ at, until: since + ttlMs });
     if (this.#grant) this.#grant = { ...this.#grant, freeBy: Math.max(this.#grant.freeBy, at + ttlMs) };
   }
 
@@ -57,6 +57,12 @@ export class ClaimStory {
   /** The store has confirmed that it holds nothing any more. */
   gone(at: number): void {
     if (this.#grant) this.#grant = { ...this.#grant, freeBy: at };
+  }
+
+  /** Until when it is valid, by what was known at that time; undefined when nothing was. */
+  validUntil(knownAt = Infinity): number | undefined {
+    const known = this.#confirmations.filter(({ at }) => at <= knownAt);
+    return known.length > 0 ? Math.max(...known.map(({ until }) => until)) : undefined;
   }
 
   tell(): ClaimHistory {
@@ -82,6 +88,6 @@ export class ClaimStory {
   #handed(token: bigint, at: number): void {
     const from = this.#aliveAt.at(-1) ?? this.askedAt;
     this.#grant = { token, from: Math.min(from, at), to: at, freeBy: at + this.#leaseMs };
-    if (this.#waitingSince !== undefined) this.validUntil = this.#waitingSince + this.#leaseMs;
+    if (this.#waitingSince !== undefined) this.#confirmations.push({ at, until: this.#waitingSince + this.#leaseMs });
   }
 }

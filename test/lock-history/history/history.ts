@@ -31,6 +31,8 @@ export interface HoldHistory {
   readonly grantedAt: number;
   /** Until when the store had confirmed it when all was over: from before it was asked, plus the time to live. */
   readonly validUntil: number;
+  /** The same by what was known when it aborted: a renewal that is answered later does not make it held again. */
+  readonly believedUntil: number;
   /** The store has said that it does not hold any more, or it was forced. */
   readonly lost: boolean;
   /** What the store has answered to its release, unless it was 'released'. */

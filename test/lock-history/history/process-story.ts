@@ -124,7 +124,10 @@ export class ProcessStory {
     const [asked, granted] = [first('asked'), first('granted')];
     if (!asked || !granted) return [];
     const claims = asked.keys.flatMap((key) => this.#granted.get(`${key} ${granted.token}`) ?? []);
-    const confirmed = claims.flatMap(({ validUntil }) => validUntil ?? []);
+    const validUntil = (knownAt?: number): number => {
+      const confirmed = claims.flatMap((claim) => claim.validUntil(knownAt) ?? []);
+      return confirmed.length > 0 ? Math.min(...confirmed) : granted.at + granted.validForMs;
+    };
     const aborted = events.find((event) => event.what === 'aborted' && event.why !== 'LOCK_RELEASED') as
       Of<'aborted'> | undefined;
     return [
@@ -135,7 +138,8 @@ export class ProcessStory {
         token: BigInt(granted.token),
         askedAt: asked.at,
         grantedAt: granted.at,
-        validUntil: confirmed.length > 0 ? Math.min(...confirmed) : granted.at + granted.validForMs,
+        validUntil: validUntil(),
+        believedUntil: validUntil(aborted?.at),
         lost: claims.some(({ lost }) => lost) || aborted?.why === 'LOCK_FORCED',
         endedAs: claims.find(({ endedAs }) => endedAs !== 'released')?.endedAs,
         abortedAt: aborted?.at,

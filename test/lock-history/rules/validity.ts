@@ -17,7 +17,7 @@ export function checkValidity(history: History, conditions: Conditions): Violati
 
 /** Nobody believes to hold a lock beyond its validity, except while nothing runs in the process that could know better. */
 function checkEnd(hold: HoldHistory, { processes }: History): Violation[] {
-  const { validUntil, abortedAt = Infinity, endedAt } = hold;
+  const { believedUntil: validUntil, abortedAt = Infinity, endedAt } = hold;
   const until = Math.min(abortedAt, endedAt);
   if (until <= validUntil) return [];
   const { stalls, killed, endedAt: processEnd } = processes.get(hold.process)!;
@@ -35,7 +35,7 @@ function checkEnd(hold: HoldHistory, { processes }: History): Violation[] {
 }
 
 function checkEarly(hold: HoldHistory, { earlyMs }: Conditions): Violation[] {
-  const { abortedAt, abortedFor, validUntil, lost } = hold;
+  const { abortedAt, abortedFor, believedUntil: validUntil, lost } = hold;
   if (abortedAt === undefined || lost || abortedFor !== 'LOCK_EXPIRED' || abortedAt >= validUntil - earlyMs) return [];
   return [
     violation(abortedAt, `${describeHold(hold)} aborted ${(validUntil - abortedAt).toFixed(1)} ms before it needed to`),
