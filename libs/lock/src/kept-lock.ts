@@ -74,6 +74,8 @@ export class KeptLock implements HeldLock {
   /** When it should be renewed, on the clock of `performance.now()`. */
   renewAt = 0;
   renewing = false;
+  /** Among those that are looked after. */
+  place = -1;
   readonly #care: HoldCare;
   readonly #maxHoldMs: number;
   #validity: Validity;

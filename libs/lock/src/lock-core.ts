@@ -110,7 +110,8 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       throw refusal;
     } finally {
       if (--this.#asking === 0) {
-        this.#forcedEarly.clear();
+        // Not without need: an empty set that is cleared makes a new table, too.
+        if (this.#forcedEarly.size > 0) this.#forcedEarly.clear();
         this.#onAnswered?.();
       }
     }
@@ -168,7 +169,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       try {
         const result = await (waitMs === 0
           ? this.#try([claim])
-          : this.#room.wait(claim, { ...target, waitMs, signal: request.signal }));
+          : this.#room.wait(claim, { label: target.label, kind: target.kind, waitMs, signal: request.signal }));
         if ('state' in result)
           throw this.#busyError(
             target.label,

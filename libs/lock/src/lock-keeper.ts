@@ -2,6 +2,7 @@ import type { LockDriver, Renewal } from './drivers/lock-driver.js';
 import type { KeptLock } from './kept-lock.js';
 import { LockForcedError } from './lock.errors.js';
 import { isOutage } from './is-outage.js';
+import { Members } from './members.js';
 
 // How soon a machine that was asleep finds out; its monotonic clock has stood still.
 const LONGEST_SLEEP_MS = 250;
@@ -16,7 +17,7 @@ const APART = ['{a}', '{b}'];
  * does.
  */
 export class LockKeeper {
-  readonly #locks = new Set<KeptLock>();
+  readonly #locks = new Members<KeptLock>();
   #timer: NodeJS.Timeout | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #onEmpty: (() => void) | undefined;
@@ -27,7 +28,7 @@ export class LockKeeper {
     private readonly timeoutMs: number,
   ) {}
 
-  get locks(): ReadonlySet<KeptLock> {
+  get locks(): Iterable<KeptLock> {
     return this.#locks;
   }
 
@@ -66,14 +67,13 @@ export class LockKeeper {
   }
 
   has(id: string): boolean {
-    for (const lock of this.#locks) if (lock.holds.some((hold) => hold.id === id)) return true;
-    return false;
+    return this.#find(id) !== undefined;
   }
 
   /** An operator has taken a hold away. */
   forced(id: string): void {
-    for (const lock of this.#locks)
-      if (lock.holds.some((hold) => hold.id === id)) lock.lose(new LockForcedError(lock.key, lock.token, lock.kind));
+    const lock = this.#find(id);
+    lock?.lose(new LockForcedError(lock.key, lock.token, lock.kind));
   }
 
   /** Asks for one lock at once. */
@@ -94,6 +94,10 @@ export class LockKeeper {
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  #find(id: string): KeptLock | undefined {
+    return this.#locks.find(({ holds }) => holds.some((hold) => hold.id === id));
   }
 
   #sleepUntil(now: number, moment: number): void {

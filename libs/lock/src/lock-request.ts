@@ -16,3 +16,11 @@ export interface LockTarget {
 export interface LockRequest extends ResolvedAcquireOptions {
   readonly targets: readonly LockTarget[];
 }
+
+/** All that is asked for by one call. Field by field: spreading the options would cost more than all else before the command is sent. */
+export function requestFor(
+  targets: readonly LockTarget[],
+  { waitMs, ttlMs, maxHoldMs, delayMs, fair, signal }: ResolvedAcquireOptions,
+): LockRequest {
+  return { targets, waitMs, ttlMs, maxHoldMs, delayMs, fair, signal };
+}

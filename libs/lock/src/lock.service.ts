@@ -5,6 +5,7 @@ import type { ElectionOptions } from './election/election.options.js';
 import type { Elections } from './election/elections.js';
 import type { Lock } from './lock.js';
 import { LockCallError } from './lock.errors.js';
+import { requestFor } from './lock-request.js';
 import { resolveAcquireOptions, type AcquireOptions } from './lock.options.js';
 import { ReadWriteLock } from './read-write/read-write-lock.js';
 import { resolveKeys } from './resolve-keys.js';
@@ -46,7 +47,7 @@ export class LockService {
   acquire(key: string | readonly string[], options?: AcquireOptions): Promise<Lock> {
     try {
       const resolved = resolveAcquireOptions(options, this.sections.options);
-      return this.sections.acquire({ ...resolved, targets: resolveKeys(this.sections.root, key) });
+      return this.sections.acquire(requestFor(resolveKeys(this.sections.root, key), resolved));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -78,7 +79,7 @@ export class LockService {
       throw new LockCallError(
         `The second argument of withLock() is of type ${typeof fn}. Give the function to run while the lock is held.`,
       );
-    return this.sections.run({ ...resolved, targets: resolveKeys(this.sections.root, key) }, fn);
+    return this.sections.run(requestFor(resolveKeys(this.sections.root, key), resolved), fn);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MethodCall } from '@nuthatch/redis/internal';
 import { lockKey } from '../lock-key.js';
-import type { LockTarget } from '../lock-request.js';
+import { requestFor, type LockTarget } from '../lock-request.js';
 import { LockAbortedError, LockBusyError, LockUnreachableError } from '../lock.errors.js';
 import { quote } from '../quote.js';
 import type { LockSections } from '../sections/lock-sections.js';
@@ -55,7 +55,7 @@ export function ScheduledLock(name: string, options: ScheduledLockOptions): Skip
       permits: 1,
       weight: 1,
     };
-    const request = { ...jobOptions(name, job, sections.options), targets: [target] };
+    const request = requestFor([target], jobOptions(name, job, sections.options));
     return runLocked(sections, request, call, refused, job.atLeastMs > 0 ? { keepMs: job.atLeastMs } : {});
   };
   return aroundLockedMethod(run, '@ScheduledLock()', (module) => void jobOptions(name, job, module));

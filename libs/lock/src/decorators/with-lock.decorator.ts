@@ -1,4 +1,5 @@
 import type { MethodCall } from '@nuthatch/redis/internal';
+import { requestFor } from '../lock-request.js';
 import { LockBusyError, LockCallError } from '../lock.errors.js';
 import {
   resolveAcquireOptions,
@@ -60,7 +61,7 @@ export function WithLock<A extends readonly unknown[]>(
   };
   const run = (sections: LockSections, call: MethodCall): Promise<unknown> => {
     const keys = typeof key === 'function' ? key(...(call.args as A)) : key;
-    const request = { ...optionsOf(sections.options), targets: resolveKeys(sections.root, keys) };
+    const request = requestFor(resolveKeys(sections.root, keys), optionsOf(sections.options));
     return runLocked(sections, request, call, refused);
   };
   return aroundLockedMethod(run, '@WithLock()', (module) => void optionsOf(module));

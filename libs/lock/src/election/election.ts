@@ -1,6 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import { lockKey } from '../lock-key.js';
-import type { LockTarget } from '../lock-request.js';
+import { requestFor, type LockTarget } from '../lock-request.js';
 import type { LockSource } from '../lock-source.js';
 import type { Lock } from '../lock.js';
 import { LockAbortedError, LockBusyError, LockCallError } from '../lock.errors.js';
@@ -107,7 +107,7 @@ export class Election {
 
   async #lineUp(): Promise<void> {
     try {
-      const lock = await this.source.acquire({ ...this.#options, targets: [this.#target] });
+      const lock = await this.source.acquire(requestFor([this.#target], this.#options));
       if (this.#closing.signal.aborted) return await lock[Symbol.asyncDispose]();
       // In the same step as that look: whoever closes from now on releases it.
       if (!lock.signal.aborted) this.#lock = lock;

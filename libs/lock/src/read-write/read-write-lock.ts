@@ -1,5 +1,5 @@
 import { lockKey } from '../lock-key.js';
-import type { LockRequest, LockTarget } from '../lock-request.js';
+import { requestFor, type LockRequest, type LockTarget } from '../lock-request.js';
 import type { LockSource, SectionRunner } from '../lock-source.js';
 import type { Lock } from '../lock.js';
 import { resolveAcquireOptions, type AcquireOptions } from '../lock.options.js';
@@ -95,6 +95,6 @@ export class ReadWriteLock {
   }
 
   #request(target: LockTarget, options: AcquireOptions | undefined): LockRequest {
-    return { ...resolveAcquireOptions(options, this.source.options), targets: [target] };
+    return requestFor([target], resolveAcquireOptions(options, this.source.options));
   }
 }

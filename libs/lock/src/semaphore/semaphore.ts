@@ -1,5 +1,5 @@
 import { lockKey } from '../lock-key.js';
-import type { LockTarget } from '../lock-request.js';
+import { requestFor, type LockTarget } from '../lock-request.js';
 import type { LockSource, SectionRunner } from '../lock-source.js';
 import type { Lock } from '../lock.js';
 import { LockCallError } from '../lock.errors.js';
@@ -59,7 +59,7 @@ export class Semaphore {
    */
   async acquire(options?: SemaphoreOptions): Promise<Lock> {
     const { rest, target } = this.#read(options);
-    return this.source.acquire({ ...resolveAcquireOptions(rest, this.source.options), targets: [target] });
+    return this.source.acquire(requestFor([target], resolveAcquireOptions(rest, this.source.options)));
   }
 
   /**
@@ -79,7 +79,7 @@ export class Semaphore {
    */
   async with<T>(fn: (lock: Lock) => T | Promise<T>, options?: SemaphoreOptions): Promise<T> {
     const { rest, target } = this.#read(options);
-    return this.sections.run({ ...resolveAcquireOptions(rest, this.source.options), targets: [target] }, fn);
+    return this.sections.run(requestFor([target], resolveAcquireOptions(rest, this.source.options)), fn);
   }
 
   #read(options: SemaphoreOptions | undefined): { rest: AcquireOptions | undefined; target: LockTarget } {

@@ -17,6 +17,8 @@ export class Waiter {
   provenAt: Moment = thisMoment();
   /** The last token of the lock at that time: what is told of a smaller one was over before. */
   provenToken = 0n;
+  /** Among those that have asked. */
+  place = -1;
   #grant: Grant | undefined;
   #onGrant: ((grant: Grant) => void) | undefined;
 

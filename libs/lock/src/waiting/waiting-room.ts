@@ -3,6 +3,7 @@ import { wasNeverSent } from '../is-outage.js';
 import type { LockKind } from '../lock-kind.js';
 import { LockAbortedError } from '../lock.errors.js';
 import { AbortListeners } from './abort-listeners.js';
+import { Members } from '../members.js';
 import { Afterwork } from './afterwork.js';
 import { Line } from './line.js';
 import { isFresh, Waiter, type Grant } from './waiter.js';
@@ -22,6 +23,8 @@ export interface Patience {
 
 /** Where callers of this process wait for locks that are taken. */
 export class WaitingRoom {
+  /** Those that the store has not answered yet, which most never wait. */
+  readonly #asking = new Members<Waiter>();
   readonly #waiters = new Map<string, Waiter>();
   readonly #lines = new Map<string, Line>();
   /** End waits, because the application ends. */
@@ -46,7 +49,7 @@ export class WaitingRoom {
 
   /** A waiter was granted its claim. @returns whether there is such a waiter */
   granted(id: string, token: bigint): boolean {
-    const waiter = this.#waiters.get(id);
+    const waiter = this.#waiters.get(id) ?? this.#asking.find(({ claim }) => claim.id === id);
     waiter?.hand(token);
     return waiter !== undefined;
   }
@@ -72,7 +75,7 @@ export class WaitingRoom {
     const startedAt = performance.now();
     const endsAt = startedAt + patience.waitMs;
     const waiter = new Waiter(claim);
-    this.#waiters.set(claim.id, waiter);
+    this.#asking.add(waiter);
     let settled = false;
     let giveUpAt = startedAt + this.timeoutMs;
     try {
@@ -82,6 +85,8 @@ export class WaitingRoom {
         settled = true;
         return { token: answer.token, since: answer.since, ms: claim.ttlMs, waited: false };
       }
+      this.#asking.delete(waiter);
+      this.#waiters.set(claim.id, waiter);
       if (answer.state === 'waiting' && !waiter.isGranted) {
         waiter.provenAt = answer.since;
         this.#lineOf(claim.key).add(waiter, answer.nextMs);
@@ -93,8 +98,10 @@ export class WaitingRoom {
       settled = giveUpAt > 0 && wasNeverSent(error);
       throw error;
     } finally {
-      this.#waiters.delete(claim.id);
-      this.#lines.get(claim.key)?.remove(waiter);
+      if (!this.#asking.delete(waiter)) {
+        this.#waiters.delete(claim.id);
+        this.#lines.get(claim.key)?.remove(waiter);
+      }
       // Whether it stands in the queue, or was granted, is not known: neither must remain.
       if (!settled) this.afterwork.run(() => this.driver.leave(claim), claim.ttlMs, giveUpAt);
     }
