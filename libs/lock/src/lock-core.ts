@@ -238,7 +238,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
 
   /** What is granted to who has gone, as after a failover that has brought back the queue of before, is given back. */
   #granted(hold: Hold): void {
-    if (this.#room.granted(hold.id, hold.token) || this.#keeper.has(hold.id)) return;
+    if (this.#room.granted(hold) || this.#keeper.has(hold.id)) return;
     this.#afterwork.run(() => this.driver.release([hold]), HANDED_MS);
   }
 

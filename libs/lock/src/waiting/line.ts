@@ -1,4 +1,5 @@
 import type { Claim, LockDriver } from '../drivers/lock-driver.js';
+import { Arrivals } from './arrivals.js';
 import type { Waiter } from './waiter.js';
 
 const RETRY_MS = 250;
@@ -8,7 +9,7 @@ const SPREAD_MS = 70;
 
 /** All of this process that wait for one lock. It says for them that they are alive, about once a second, and when a hold expires. */
 export class Line {
-  readonly #waiters = new Map<string, Waiter>();
+  readonly #waiters = new Arrivals<Waiter>();
   #timer: NodeJS.Timeout | undefined;
   #beating = false;
   #beatAt = Number.POSITIVE_INFINITY;
@@ -27,19 +28,22 @@ export class Line {
 
   /** The first in the line that may be preferred to others. */
   get first(): string | undefined {
-    for (const [id, waiter] of this.#waiters) if (!waiter.isGranted) return id;
-    return undefined;
+    return this.#waiters.find(({ isGranted }) => !isGranted)?.claim.id;
+  }
+
+  find(id: string): Waiter | undefined {
+    return this.#waiters.find(({ claim }) => claim.id === id);
   }
 
   /** @param nextMs when the store has something to grant even if nobody releases; 0: not known */
   add(waiter: Waiter, nextMs: number): void {
-    this.#waiters.set(waiter.claim.id, waiter);
+    this.#waiters.add(waiter);
     this.#beatIn(nextMs > 0 ? Math.min(waiter.beatMs, nextMs + this.#politeness(false)) : waiter.beatMs);
   }
 
   remove(waiter: Waiter): void {
-    this.#waiters.delete(waiter.claim.id);
-    if (this.#waiters.size > 0) return;
+    this.#waiters.delete(waiter);
+    if (!this.#waiters.isEmpty) return;
     this.close();
     this.emptied();
   }
@@ -66,7 +70,7 @@ export class Line {
 
   async #beat(): Promise<void> {
     this.close();
-    const waiting = [...this.#waiters.values()].filter(({ isGranted }) => !isGranted);
+    const waiting = this.#waiters.all().filter(({ isGranted }) => !isGranted);
     if (waiting.length === 0) return;
     this.#beating = true;
     let nextMs = RETRY_MS;
@@ -76,12 +80,12 @@ export class Line {
       waiting.forEach((waiter, index) => {
         const token = beat.tokens[index];
         if (token === undefined) [waiter.provenAt, waiter.provenToken] = [beat.since, beat.lastToken];
-        else if (this.#waiters.get(waiter.claim.id) === waiter) waiter.hand(token, true);
+        else if (this.#waiters.has(waiter)) waiter.hand(token, true);
         // It has left without it, and this beat may have come after that.
         else if (!waiter.isGranted) this.giveBack(waiter.claim);
       });
       // Also of those that have come meanwhile.
-      nextMs = [...this.#waiters.values()].reduce((least, { beatMs }) => Math.min(least, beatMs), Infinity);
+      nextMs = this.#waiters.all().reduce((least, { beatMs }) => Math.min(least, beatMs), Infinity);
       if (beat.nextMs > 0) nextMs = Math.min(nextMs, beat.nextMs + this.#politeness(beat.first));
     } catch {
       // Redis is away: those who wait go on waiting for as long as they were told to.
@@ -89,7 +93,7 @@ export class Line {
     this.#beating = false;
     if (this.#again) nextMs = 0;
     this.#again = false;
-    if (this.#waiters.size > 0) this.#beatIn(nextMs);
+    if (!this.#waiters.isEmpty) this.#beatIn(nextMs);
   }
 
   #politeness(first: boolean): number {

@@ -12,27 +12,33 @@ afterEach(() => {
 });
 
 describe('A waiter', () => {
-  it('is granted once, from when it was certain last that it was not', () => {
+  it('is granted once, from when it was certain last that it was not', async () => {
     const waiter = new Waiter(claim);
-    const grants: Grant[] = [];
-    waiter.onGrant((grant) => grants.push(grant));
+    const outcome = waiter.outcome();
     jest.advanceTimersByTime(700);
     const { provenAt } = waiter;
     waiter.hand(5n);
     waiter.provenAt = thisMoment();
     waiter.hand(6n);
 
-    expect(grants).toEqual([{ token: 5n, since: provenAt, ms: 3_000, waited: true }]);
+    expect(await outcome).toEqual({ token: 5n, since: provenAt, ms: 3_000, waited: true });
     expect(waiter.isGranted).toBe(true);
   });
 
-  it('tells of a grant that came before anybody listened', () => {
+  it('tells of a grant that came before anybody asked for the outcome', async () => {
     const waiter = new Waiter(claim);
     waiter.hand(5n);
-    const told: bigint[] = [];
-    waiter.onGrant(({ token }) => told.push(token));
 
-    expect(told).toEqual([5n]);
+    expect(await waiter.outcome()).toMatchObject({ token: 5n });
+  });
+
+  it('ends without a grant when its wait is ended, and stays so', async () => {
+    const waiter = new Waiter(claim);
+    const outcome = waiter.outcome();
+    waiter.end({ cause: 'over' });
+    waiter.hand(5n);
+
+    expect(await outcome).toEqual({ cause: 'over' });
   });
 
   it('is not granted by what was over before it was certain that it was not', () => {

@@ -1,5 +1,7 @@
 import { HANDED_MS, type Claim } from '../drivers/lock-driver.js';
+import type { Member } from '../members.js';
 import { elapsedSince, thisMoment, type Moment } from '../moment.js';
+import type { Arrival } from './arrivals.js';
 
 /** What a claim was granted. */
 export interface Grant {
@@ -11,16 +13,20 @@ export interface Grant {
   readonly waited: boolean;
 }
 
+/** Who waits is told no more than that, with the reason; undefined when the wait is over. */
+export type WaitEnd = { readonly cause: unknown } | undefined;
+
 /** A claim that waits. */
-export class Waiter {
+export class Waiter implements Member, Arrival<Waiter> {
   /** When it was certain last that nothing had been granted to it yet: what is granted later is valid from then on, at least. */
   provenAt: Moment = thisMoment();
   /** The last token of the lock at that time: what is told of a smaller one was over before. */
   provenToken = 0n;
-  /** Among those that have asked. */
   place = -1;
+  ahead: Waiter | undefined;
+  behind: Waiter | undefined;
   #grant: Grant | undefined;
-  #onGrant: ((grant: Grant) => void) | undefined;
+  #finish: ((how: Grant | WaitEnd) => void) | undefined;
 
   constructor(readonly claim: Claim) {}
 
@@ -28,10 +34,17 @@ export class Waiter {
     return this.#grant !== undefined;
   }
 
-  /** Calls `listener` once, when it is granted. */
-  onGrant(listener: (grant: Grant) => void): void {
-    if (this.#grant) listener(this.#grant);
-    else this.#onGrant = listener;
+  /** Resolves when it is granted, or its wait is ended. */
+  outcome(): Promise<Grant | WaitEnd> {
+    return new Promise((resolve) => {
+      this.#finish = resolve;
+      if (this.#grant) resolve(this.#grant);
+    });
+  }
+
+  /** Ends the wait for the outcome. */
+  end(how: WaitEnd): void {
+    this.#finish?.(how);
   }
 
   /** What it is granted without having asked in the same call is worth. */
@@ -48,7 +61,7 @@ export class Waiter {
   hand(token: bigint, isNow = false): void {
     if (this.#grant || (!isNow && token <= this.provenToken)) return;
     this.#grant = { token, since: this.provenAt, ms: this.handedMs, waited: true };
-    this.#onGrant?.(this.#grant);
+    this.#finish?.(this.#grant);
   }
 }
 

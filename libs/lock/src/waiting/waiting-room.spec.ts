@@ -19,7 +19,7 @@ beforeEach(() => {
   afterwork = new Afterwork();
   room = new WaitingRoom(driver, 1_000, afterwork);
   driver.listen({
-    granted: (id, token) => room.granted(id, token),
+    granted: (id, token, key) => room.granted({ id, token, key }),
     forced: () => undefined,
     gap: () => room.lookAround(),
     moved: () => undefined,
@@ -94,8 +94,8 @@ describe('The waiting room', () => {
     await other.acquire('k');
     const mine = claim();
     await room.wait(mine, patience(5));
-    room.granted(mine.id, 5n);
-    room.granted('somebody/1/x:1', 5n);
+    room.granted({ ...mine, token: 5n });
+    room.granted({ key: mine.key, id: 'somebody/1/x:1', token: 5n });
     room.lookAround();
 
     expect(room.isWaitedFor(mine.key)).toBe(false);

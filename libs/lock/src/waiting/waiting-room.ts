@@ -1,4 +1,4 @@
-import type { Busy, Claim, LockDriver } from '../drivers/lock-driver.js';
+import type { Busy, Claim, Hold, LockDriver } from '../drivers/lock-driver.js';
 import { wasNeverSent } from '../is-outage.js';
 import type { LockKind } from '../lock-kind.js';
 import { LockAbortedError } from '../lock.errors.js';
@@ -6,7 +6,7 @@ import { AbortListeners } from './abort-listeners.js';
 import { Members } from '../members.js';
 import { Afterwork } from './afterwork.js';
 import { Line } from './line.js';
-import { isFresh, Waiter, type Grant } from './waiter.js';
+import { isFresh, Waiter, type Grant, type WaitEnd } from './waiter.js';
 
 // Of a timer; nobody waits for so long.
 const LONGEST_MS = 2 ** 31 - 1;
@@ -25,12 +25,10 @@ export interface Patience {
 export class WaitingRoom {
   /** Those that the store has not answered yet, which most never wait. */
   readonly #asking = new Members<Waiter>();
-  readonly #waiters = new Map<string, Waiter>();
+  readonly #waiting = new Members<Waiter>();
   readonly #lines = new Map<string, Line>();
-  /** End waits, because the application ends. */
-  readonly #endings = new Set<(reason: WaitEnd) => void>();
   readonly #aborts = new AbortListeners();
-  #closed: WaitEnd | undefined;
+  #closed: WaitEnd;
 
   constructor(
     private readonly driver: LockDriver,
@@ -48,8 +46,10 @@ export class WaitingRoom {
   }
 
   /** A waiter was granted its claim. @returns whether there is such a waiter */
-  granted(id: string, token: bigint): boolean {
-    const waiter = this.#waiters.get(id) ?? this.#asking.find(({ claim }) => claim.id === id);
+  granted({ key, id, token }: Hold): boolean {
+    const isMeant = ({ claim }: Waiter): boolean => claim.id === id;
+    // Mostly one of the first in its line.
+    const waiter = this.#lines.get(key)?.find(id) ?? this.#asking.find(isMeant) ?? this.#waiting.find(isMeant);
     waiter?.hand(token);
     return waiter !== undefined;
   }
@@ -62,7 +62,7 @@ export class WaitingRoom {
   /** Ends all waits, also those to come. */
   close(cause: Error): void {
     this.#closed = { cause };
-    for (const end of this.#endings) end(this.#closed);
+    for (const waiter of this.#waiting) waiter.end(this.#closed);
   }
 
   /**
@@ -86,7 +86,7 @@ export class WaitingRoom {
         return { token: answer.token, since: answer.since, ms: claim.ttlMs, waited: false };
       }
       this.#asking.delete(waiter);
-      this.#waiters.set(claim.id, waiter);
+      this.#waiting.add(waiter);
       if (answer.state === 'waiting' && !waiter.isGranted) {
         waiter.provenAt = answer.since;
         this.#lineOf(claim.key).add(waiter, answer.nextMs);
@@ -99,7 +99,7 @@ export class WaitingRoom {
       throw error;
     } finally {
       if (!this.#asking.delete(waiter)) {
-        this.#waiters.delete(claim.id);
+        this.#waiting.delete(waiter);
         this.#lines.get(claim.key)?.remove(waiter);
       }
       // Whether it stands in the queue, or was granted, is not known: neither must remain.
@@ -128,26 +128,18 @@ export class WaitingRoom {
   }
 
   /** Undefined when the wait is over. */
-  async #whicheverFirst(
-    waiter: Waiter,
-    signal: AbortSignal | undefined,
-    endsAt: number,
-  ): Promise<Grant | WaitEnd | undefined> {
-    let finish!: (end: Grant | WaitEnd | undefined) => void;
-    const ended = new Promise<Grant | WaitEnd | undefined>((resolve) => (finish = resolve));
-    const timer = setTimeout(finish, Math.min(LONGEST_MS, Math.max(0, endsAt - performance.now())), undefined);
-    const abort = (): void => finish({ cause: signal!.reason });
-    this.#endings.add(finish);
-    const ignore = signal && this.#aborts.add(signal, abort);
-    if (signal?.aborted) abort();
-    if (this.#closed) finish(this.#closed);
-    waiter.onGrant(finish);
+  async #whicheverFirst(waiter: Waiter, signal: AbortSignal | undefined, endsAt: number): Promise<Grant | WaitEnd> {
+    if (signal?.aborted) return { cause: signal.reason };
+    if (this.#closed) return this.#closed;
+    // In whole milliseconds: Node keeps a list for each length of a timer.
+    const waitMs = Math.min(LONGEST_MS, Math.max(0, Math.ceil(endsAt - performance.now())));
+    const timer = setTimeout(() => waiter.end(undefined), waitMs);
+    const ignore = signal && this.#aborts.add(signal, () => waiter.end({ cause: signal.reason }));
     try {
-      return await ended;
+      return await waiter.outcome();
     } finally {
       clearTimeout(timer);
       ignore?.();
-      this.#endings.delete(finish);
     }
   }
 
@@ -160,10 +152,6 @@ export class WaitingRoom {
     }
     return line;
   }
-}
-
-interface WaitEnd {
-  readonly cause: unknown;
 }
 
 /** What was granted was over before this process knew of it. */
