@@ -18,7 +18,7 @@ export class ClaimIds {
   }
 
   next(): string {
-    return `${this.process}:${(++this.#count).toString(36)}`;
+    return `${this.process}:${++this.#count}`;
   }
 }
 

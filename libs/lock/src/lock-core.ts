@@ -99,7 +99,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
       if (signal?.aborted) throw new LockAbortedError(label, { cause: signal.reason }, kind);
       const lock = targets.length === 1 ? await this.#one(request, targets[0]!) : await this.#several(request, label);
       if (this.options.replicas) await this.#replicate(lock, this.options.replicas);
-      await this.#assertUsable(lock);
+      if (this.#closing || lock.validForMs() === 0) await this.#refuseUnusable(lock);
       this.events.acquired(lock, performance.now() - startedAt);
       return lock;
     } catch (error) {
@@ -228,9 +228,7 @@ export class LockCore implements LockSource, HoldCare, OnModuleInit {
   }
 
   /** Gives back what nobody can use any more. */
-  async #assertUsable(lock: KeptLock): Promise<void> {
-    const isOver = lock.validForMs() === 0;
-    if (!isOver && !this.#closing) return;
+  async #refuseUnusable(lock: KeptLock): Promise<never> {
     await lock.release().catch(() => 'it is tried again, and ends with its validity');
     if (this.#closing) throw new LockAbortedError(lock.key, { cause: this.#closing }, lock.kind);
     throw new Error('its time was over when the answer came. Redis answered late, or this process stood still.');

@@ -5,6 +5,7 @@ import { LockCallError } from './lock.errors.js';
 // Longer ones are hashed: a key is read by every call, and who chooses a name must not choose how much that costs.
 const LONGEST = 128;
 const USUAL = /^[\w:./-]+$/;
+const COLON = '%3A';
 const LONE_SURROGATE = /\p{Surrogate}/u;
 /** What Redis takes for the hash tag: up to the first `}` after the first `{`. */
 const TAGGED = /^([^{]*)\{([^}]+)\}([^]*)$/;
@@ -24,8 +25,8 @@ export function lockKey(root: string, name: string): string {
     const shown = name === '' ? 'empty' : name === null ? 'null' : `of type ${typeof name}`;
     throw new LockCallError(`The key of a lock is ${shown}. Give the name of what it protects, such as "orders:42".`);
   }
-  // A name as most are.
-  if (name.length <= LONGEST && USUAL.test(name)) return `${root}{${escapeSegment(name, 0)}}`;
+  // A name as most are, of which nothing else needs to be escaped.
+  if (name.length <= LONGEST && USUAL.test(name)) return `${root}{${name.replaceAll(':', COLON)}}`;
   const written = name.length <= LONGEST && !LONE_SURROGATE.test(name);
   const [, before = '', tag = '', after = ''] = TAGGED.exec(name) ?? [];
   if (!PLAIN_TAG.test(tag)) return `${root}{${written ? escapeSegment(name, 0) : digestOf(name)}}`;

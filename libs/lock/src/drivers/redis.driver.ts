@@ -36,9 +36,9 @@ export class RedisLockDriver implements LockDriver {
   readonly #repeated = new RepeatedClaims((key, id) => this.#release([{ key, id, token: 0n }], '', 0, false));
   /** See take() in state.lua. */
   readonly #reading: 'take' | 'look';
-  readonly #queueing: TurnBatches;
-  readonly #trying: TurnBatches;
-  readonly #releasing: TurnBatches;
+  readonly #queueing: TurnBatches<Answer>;
+  readonly #trying: TurnBatches<Answer>;
+  readonly #releasing: TurnBatches<ReleaseOutcome>;
   /** When this process has beaten last for those of it that wait for a lock. */
   readonly #beatenAt = new Map<string, number>();
 
@@ -61,27 +61,32 @@ export class RedisLockDriver implements LockDriver {
     this.#queueing = new TurnBatches(
       (keys, claims, giveUpAt, isAgain) =>
         this.#runAcquire(keys, [isAgain ? 'again' : 'queue', this.#channels, ...claims], giveUpAt, isAgain),
+      (reply, key, since) => {
+        const answer = readAnswer(reply, since);
+        if (answer.state === 'waiting') this.#noteBeat(key, since.monotonic);
+        return answer;
+      },
       placeOf,
     );
     this.#trying = new TurnBatches(
       (keys, claims, giveUpAt, isAgain) => this.#runAcquire(keys, ['no', this.#channels, ...claims], giveUpAt, isAgain),
+      (reply, _, since) => readAnswer(reply, since),
       placeOf,
     );
     this.#releasing = new TurnBatches(
       (keys, holds, _, isAgain) =>
         this.#runRelease(keys, [this.#channels, '?', 0, this.#reading, ...holds], true, isAgain),
+      (reply, key) => this.#readReleased(key, reply),
       placeOf,
     );
   }
 
-  async acquire(claims: readonly Claim[], queue: boolean, giveUpAt: number): Promise<Answer> {
+  acquire(claims: readonly Claim[], queue: boolean, giveUpAt: number): Promise<Answer> {
     if (claims.length > 1) return this.#acquireTogether(claims, giveUpAt);
     const [claim] = claims as readonly [Claim];
     if (queue && this.#beatsFor(claim.key)) return this.#acquireBlind(claim, giveUpAt);
-    const batch = (queue ? this.#queueing : this.#trying).batchFor(claim.key);
-    const reply = await batch.add(claim.key, claimText(claim), giveUpAt);
-    if (queue && typeof reply === 'object' && reply[0] === 2) this.#noteBeat(claim.key, batch.since.monotonic);
-    return readAnswer(reply, batch.since);
+    const batches = queue ? this.#queueing : this.#trying;
+    return batches.batchFor(claim.key).add(claim.key, claimText(claim), giveUpAt);
   }
 
   async beat(waiting: readonly Claim[], giveUpAt: number): Promise<Beat> {
@@ -134,16 +139,14 @@ export class RedisLockDriver implements LockDriver {
     return this.connection.mode !== 'cluster' || groupBySlot(keys).length === 1;
   }
 
-  async release(holds: readonly Hold[], options: ReleaseOptions = {}): Promise<ReleaseOutcome> {
+  release(holds: readonly Hold[], options: ReleaseOptions = {}): Promise<ReleaseOutcome> {
     const { keepMs = 0, prefer = '', alone = false, valid = false } = options;
     for (const { key, id } of holds) this.#repeated.released(key, id);
     if (holds.length === 1 && alone && keepMs === 0 && prefer === '') {
       const [{ key, id, token }] = holds as readonly [Hold];
-      return this.#readReleased(key, await this.#releasing.batchFor(key).add(key, `${id} ${token}`));
+      return this.#releasing.batchFor(key).add(key, `${id} ${token}`);
     }
-    const groups = this.#groups(holds);
-    const outcomes = await Promise.all(groups.map((group) => this.#release(group, prefer, keepMs, valid)));
-    return outcomes.flat().find((outcome) => outcome !== 'released') ?? 'released';
+    return this.#releaseTogether(holds, prefer, keepMs, valid);
   }
 
   async force(key: string): Promise<number> {
@@ -199,6 +202,17 @@ export class RedisLockDriver implements LockDriver {
     const args = ['blind', this.#channels, claimText(claim)];
     const [reply] = await this.#runAcquire([claim.key], args, giveUpAt, false);
     return readAnswer(reply!, since);
+  }
+
+  async #releaseTogether(
+    holds: readonly Hold[],
+    prefer: string,
+    keepMs: number,
+    valid: boolean,
+  ): Promise<ReleaseOutcome> {
+    const groups = this.#groups(holds);
+    const outcomes = await Promise.all(groups.map((group) => this.#release(group, prefer, keepMs, valid)));
+    return outcomes.flat().find((outcome) => outcome !== 'released') ?? 'released';
   }
 
   async #release(holds: readonly Hold[], prefer: string, keepMs: number, areValid: boolean): Promise<ReleaseOutcome[]> {

@@ -3,18 +3,22 @@ import { thisMoment, type Moment } from '../moment.js';
 /** What a script says of one of the calls in a batch. */
 export type CallReply = number | string | readonly (number | string)[];
 
+/** Makes of what a script says of a key what its caller is told; `since` is a moment before it was sent. */
+export type ReadReply<A> = (reply: CallReply, key: string, since: Moment) => A;
+
 /** Calls of one turn of the event loop that one script can answer, each for itself. */
-export class TurnBatch {
-  /** Before any of them was sent. */
-  readonly since: Moment = thisMoment();
+export class TurnBatch<A> {
   readonly keys: string[] = [];
   readonly texts: string[] = [];
   /** When the first of them gives up. */
   giveUpAt = Number.POSITIVE_INFINITY;
-  readonly #resolves: ((reply: CallReply) => void)[] = [];
+  readonly #since: Moment = thisMoment();
+  readonly #resolves: ((answer: A) => void)[] = [];
   readonly #rejects: ((error: unknown) => void)[] = [];
 
-  add(key: string, text: string, giveUpAt = Number.POSITIVE_INFINITY): Promise<CallReply> {
+  constructor(private readonly read: ReadReply<A>) {}
+
+  add(key: string, text: string, giveUpAt = Number.POSITIVE_INFINITY): Promise<A> {
     this.keys.push(key);
     this.texts.push(text);
     if (giveUpAt < this.giveUpAt) this.giveUpAt = giveUpAt;
@@ -26,12 +30,16 @@ export class TurnBatch {
 
   /** Gives each its part. */
   resolve(replies: readonly CallReply[]): void {
-    for (let index = 0; index < this.#resolves.length; index++) this.#resolves[index]!(replies[index]!);
+    for (let index = 0; index < this.keys.length; index++) this.resolveOne(index, replies[index]!);
   }
 
   /** The same where each is answered by itself. */
   resolveOne(index: number, reply: CallReply): void {
-    this.#resolves[index]!(reply);
+    try {
+      this.#resolves[index]!(this.read(reply, this.keys[index]!, this.#since));
+    } catch (error) {
+      this.rejectOne(index, error);
+    }
   }
 
   rejectOne(index: number, error: unknown): void {

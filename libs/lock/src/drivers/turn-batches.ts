@@ -1,5 +1,5 @@
 import { isOutage } from '../is-outage.js';
-import { TurnBatch, type CallReply } from './turn-batch.js';
+import { TurnBatch, type CallReply, type ReadReply } from './turn-batch.js';
 
 const MOST_IN_BATCH = 100;
 
@@ -7,8 +7,8 @@ const MOST_IN_BATCH = 100;
  * Gathers calls until the turn of the event loop ends: they leave as one script for each place. A script that fails, such as for a key
  * that holds something else, is asked for each of its calls alone: they have nothing to do with each other.
  */
-export class TurnBatches {
-  #batches = new Map<number, TurnBatch>();
+export class TurnBatches<A> {
+  #batches = new Map<number, TurnBatch<A>>();
   #scheduled = false;
 
   /**
@@ -22,11 +22,12 @@ export class TurnBatches {
       giveUpAt: number,
       isAgain: boolean,
     ) => Promise<readonly CallReply[]>,
+    private readonly read: ReadReply<A>,
     private readonly placeOf: (key: string) => number,
   ) {}
 
   /** The batch that the next call for this key joins. */
-  batchFor(key: string): TurnBatch {
+  batchFor(key: string): TurnBatch<A> {
     if (!this.#scheduled) {
       this.#scheduled = true;
       process.nextTick(this.#sendAll);
@@ -37,7 +38,7 @@ export class TurnBatches {
       void this.#send(batch);
       batch = undefined;
     }
-    if (!batch) this.#batches.set(place, (batch = new TurnBatch()));
+    if (!batch) this.#batches.set(place, (batch = new TurnBatch(this.read)));
     return batch;
   }
 
@@ -48,7 +49,7 @@ export class TurnBatches {
     for (const batch of batches.values()) void this.#send(batch);
   };
 
-  async #send(batch: TurnBatch): Promise<void> {
+  async #send(batch: TurnBatch<A>): Promise<void> {
     const { keys, texts, giveUpAt } = batch;
     try {
       batch.resolve(await this.send(keys, texts, giveUpAt, false));
@@ -58,7 +59,7 @@ export class TurnBatches {
     }
   }
 
-  async #sendAlone(batch: TurnBatch, index: number): Promise<void> {
+  async #sendAlone(batch: TurnBatch<A>, index: number): Promise<void> {
     try {
       const [reply] = await this.send([batch.keys[index]!], [batch.texts[index]!], batch.giveUpAt, true);
       batch.resolveOne(index, reply!);

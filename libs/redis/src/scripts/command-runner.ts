@@ -42,14 +42,14 @@ export async function runScript(
   if (script.keyCount !== 'any' && keys.length !== script.keyCount) {
     throw new TypeError(`Script "${script.name}" takes ${script.keyCount} keys, and got ${keys.length}.`);
   }
-  const operands = [keys.length, ...keys, ...args];
-  const command = send(client, 'evalsha', [script.sha, ...operands], options);
+  const operands = [script.sha, keys.length, ...keys, ...args];
+  const command = send(client, 'evalsha', operands, options);
   try {
     return await command.promise;
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     const timeoutMs = Math.max(1, command[DEADLINE]! - performance.now());
-    return send(client, 'eval', [script.source, ...operands], { ...options, timeoutMs }).promise;
+    return send(client, 'eval', operands.with(0, script.source), { ...options, timeoutMs }).promise;
   }
 }
 
