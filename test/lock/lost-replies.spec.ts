@@ -1,7 +1,10 @@
 import { LockBusyError, LockUnreachableError, type Lock, type LockService } from '@nuthatch/lock';
+import { LockScripts, type LockScriptName } from '../../libs/lock/src/drivers/lock-scripts.js';
 import { startProxy, startStandalone, type RedisServer, type TcpProxy } from '../harness/index.js';
 import { outcomeOf } from '../redis/open-connection.js';
 import { closeLocks, holdersOf, openLocks, partsOf, untilFree, untilWaiting, waitersOf } from './open-locks.js';
+
+const SCRIPTS: readonly LockScriptName[] = ['acquire', 'release', 'renew', 'beat', 'leave', 'force', 'time'];
 
 let server: RedisServer;
 let proxy: TcpProxy;
@@ -11,6 +14,9 @@ let theirs: LockService;
 
 beforeAll(async () => {
   server = await startStandalone();
+  // So that a reply that is dropped is one of a script that has run: to one that is not known the answer is NOSCRIPT.
+  const scripts = new LockScripts();
+  for (const name of SCRIPTS) await server.call('SCRIPT', 'LOAD', scripts.of(name).source);
   proxy = await startProxy(server);
   mine = (await openLocks({ mode: 'standalone', url: `redis://${proxy.host}:${proxy.port}` })).locks;
   theirs = (await openLocks({ mode: 'standalone', url: server.url })).locks;
@@ -29,6 +35,8 @@ async function untilMine(): Promise<void> {
   for (;;) {
     const { value, error } = await outcomeOf(mine.tryAcquire('warm-up'));
     if (error === undefined) return void (await (value as Lock | null)?.release());
+    // Where calls fail at once, nothing else would ever happen.
+    await pause(10);
   }
 }
 
