@@ -90,6 +90,28 @@ describe('The waiting room', () => {
     expect(room.isWaitedFor(mine.key)).toBe(false);
   });
 
+  it('knows who was granted a lock before the answer, also while the store is asked whether that still stands', async () => {
+    const mine = { ...claim(), ttlMs: 900 };
+    const held = await other.acquire('k');
+    driver.instead.acquire = async (ask) => {
+      const answer = await ask();
+      // Two thirds of the time are over when it is told.
+      await new Promise((resolve) => setTimeout(resolve, 650));
+      await held.release();
+      await turn();
+      return answer;
+    };
+    const known: boolean[] = [];
+    driver.instead.renew = async (ask) => {
+      known.push(room.granted({ ...mine, token: 5n }));
+      return ask();
+    };
+
+    expect(await room.wait(mine, patience(5_000))).toMatchObject({ waited: true, ms: 900 });
+    expect(known).toEqual([true]);
+    expect(room.granted({ ...mine, token: 5n })).toBe(false);
+  });
+
   it('ignores what is said of others, and of who has gone', async () => {
     await other.acquire('k');
     const mine = claim();
