@@ -3,9 +3,11 @@ import { FENCE_KEPT_MS } from '../drivers/lock-driver.js';
 import type { SceneTests } from './scene.js';
 import { inTime } from './test-process.js';
 
-// What a store may leave out that counts by itself, and add so that it need not count with every call.
-const LESS_MS = 60_000;
-const MORE_MS = FENCE_KEPT_MS + 60_000;
+// What a store may leave out that counts by itself, and add so that it need not count with every call; and by how much the clock of the
+// machine may be set between two questions.
+const CLOCK_MS = 1_000;
+const LESS_MS = 60_000 + CLOCK_MS;
+const MORE_MS = FENCE_KEPT_MS + 60_000 + CLOCK_MS;
 
 /** Invariants 5 and 6: calls that come too late, stores that lose what they knew, and that forget what is over. */
 export function describeOutages({ test, options }: SceneTests): void {
