@@ -11,14 +11,17 @@ const SETTLED_WITHIN_MS = 60_000;
 
 class BenchModule {}
 
-/** @param local the tier in process: `undefined` for the default, `false` for none */
-export async function open({ url, name, scenario, embedded = false, local, tagged = false }) {
+/**
+ * @param local the tier in process: `undefined` for the default, `false` for none
+ * @param namespace one of its own for who would else hear of the changes of another contender
+ */
+export async function open({ url, name, scenario, embedded = false, local, tagged = false, namespace = 'app' }) {
   const { keys, records, ring, order, mask } = dataOf(scenario);
   const { load, loads } = countingLoader(records[0]);
   const Methods = cachedMethods(load);
   const connection = embedded ? { mode: 'embedded' } : { mode: 'standalone', url };
   const imports = [
-    RedisModule.forRoot({ connections: { default: connection } }),
+    RedisModule.forRoot({ namespace, connections: { default: connection } }),
     // More patience than by default: on a busy machine a stall is no outage.
     CacheModule.forRoot({ redisTimeout: '2s', ...(local === undefined ? {} : { local }) }),
   ];

@@ -26,8 +26,12 @@ export interface CacheDriver {
   /** Reads in one round trip, with the state of the tags when it is asked for. */
   read(keys: readonly string[], withTags: boolean): Promise<StoredEntries>;
 
-  /** The same for one key. */
-  readOne(key: string, withTags: boolean): Promise<ReadEntry>;
+  /**
+   * The same for one key, like `then(take, refuse)` in one step: hits are many, and each promise more costs.
+   *
+   * @param refuse makes of an error what the call resolves to; without it the call rejects
+   */
+  readOne<R>(key: string, withTags: boolean, take: Take<R>, refuse?: Refuse<R>): Promise<R>;
 
   /** The headers only; undefined where there is no value. */
   headers(keys: readonly string[]): Promise<(EntryHeader | undefined)[]>;
@@ -107,6 +111,10 @@ export interface ReadEntry {
   /** As in {@link StoredEntries}. */
   readonly tagState: TagState | undefined;
 }
+
+/** What a caller makes of what was read. */
+export type Take<R> = (read: ReadEntry) => R | Promise<R>;
+export type Refuse<R> = (error: unknown) => R | Promise<R>;
 
 export interface StoredEntries {
   readonly entries: readonly StoredEntry[];

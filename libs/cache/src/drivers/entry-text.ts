@@ -22,15 +22,28 @@ export interface EntryHeader {
 }
 
 const MARK = 'n1';
-const LEASE = 'n1;lease=';
+const BARE_TEXT = `${MARK}\n`;
+const LEASE = `${MARK};lease=`;
 const NEWLINE = 10;
 /** The longest header that is looked for; tags make the most of it. */
 const MAX_HEADER = 1_048_576;
-const FORMAT_FIELDS = new Set(['c', 'z', 'k']);
+// Fields in the order in which they are written. One match is faster than any loop, and this is a part of every hit in Redis.
+const HEADER = new RegExp(
+  [
+    // A field of the future changes what the entry means, in a way that this program does not know: then nothing matches.
+    /^n1;v=((\d{1,15})[^;\n]*);l=(\d{1,15})/,
+    /(?:;g=(\d{1,15}))?(?:;d=(\d{1,15}))?/,
+    /(?:;y=([^;\n]*))?/,
+    /(?:;([czk]=[^;\n]*(?:;[czk]=[^;\n]*)*))?/,
+    /(?:;s=([^;\n.]+)\.(\d{1,15});t=([^;\n]*))?\n/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+);
 
 /** Begins the text of an entry with this version, and of no other; without a version, that of any that has none. */
 export function versionPrefix(version: string): string {
-  return version === '' ? `${MARK}\n` : `${MARK};v=${version};`;
+  return version === '' ? BARE_TEXT : `${MARK};v=${version};`;
 }
 
 export function leaseText(token: string): string {
@@ -44,21 +57,28 @@ export function entryText({ header, body }: StoredValue): string | Buffer {
 
 export function readEntry(stored: string | Buffer | null): StoredEntry {
   if (stored === null) return { state: 'absent' };
-  const end = typeof stored === 'string' ? stored.indexOf('\n') : stored.subarray(0, MAX_HEADER).indexOf(NEWLINE);
-  if (end === -1) return { state: 'unreadable' };
-  const head = typeof stored === 'string' ? stored.slice(0, end) : stored.toString('utf8', 0, end);
-  if (head.startsWith(LEASE)) return { state: 'lease', token: head.slice(LEASE.length) };
-  const header = readHeader(head);
-  if (!header) return { state: 'unreadable' };
-  const body = typeof stored === 'string' ? stored.slice(end + 1) : stored.subarray(end + 1);
-  return { state: 'value', entry: { header, body } };
+  return typeof stored === 'string' ? readText(stored) : readBytes(stored);
+}
+
+function readText(text: string): StoredEntry {
+  const fields = HEADER.exec(text);
+  if (fields) return { state: 'value', entry: { header: headerOf(fields), body: text.slice(fields[0].length) } };
+  if (text.startsWith(BARE_TEXT)) return { state: 'value', entry: { header: BARE, body: text.slice(BARE_TEXT.length) } };
+  const end = text.startsWith(LEASE) ? text.indexOf('\n') : -1;
+  return end === -1 ? { state: 'unreadable' } : { state: 'lease', token: text.slice(LEASE.length, end) };
+}
+
+function readBytes(bytes: Buffer): StoredEntry {
+  const end = bytes.subarray(0, MAX_HEADER).indexOf(NEWLINE);
+  const read = readText(bytes.toString('utf8', 0, end + 1));
+  return read.state === 'value' ? { state: 'value', entry: { ...read.entry, body: bytes.subarray(end + 1) } } : read;
 }
 
 /** The header in the beginning of an entry; null when the beginning does not hold all of it. */
 export function readHeaderStart(start: string): EntryHeader | undefined | null {
-  const end = start.indexOf('\n');
-  if (end === -1) return start.startsWith(MARK) ? null : undefined;
-  return readHeader(start.slice(0, end));
+  if (!start.includes('\n')) return start.startsWith(MARK) ? null : undefined;
+  const read = readText(start);
+  return read.state === 'value' ? read.entry.header : undefined;
 }
 
 function headerText(header: EntryHeader): string {
@@ -71,40 +91,23 @@ function headerText(header: EntryHeader): string {
   return `${text}\n`;
 }
 
-function readHeader(head: string): EntryHeader | undefined {
-  if (head === MARK) return BARE;
-  if (!head.startsWith(`${MARK};`)) return undefined;
-  let version = '';
-  let ttlMs = -1;
-  let graceMs = 0;
-  let loadMs = 0;
-  let revision = '';
-  let format = '';
-  let tags: readonly string[] = NO_TAGS;
-  let stamp: TagStamp | undefined;
-  for (let at = MARK.length + 1; at < head.length;) {
-    const semicolon = head.indexOf(';', at);
-    const end = semicolon === -1 ? head.length : semicolon;
-    const value = head.slice(at + 2, end);
-    if (head[at + 1] !== '=') return undefined;
-    const name = head[at]!;
-    // Only in the first place: there the scripts look for it.
-    if (name === 'v' && at === MARK.length + 1) version = value;
-    else if (name === 'l') ttlMs = Number(value);
-    else if (name === 'g') graceMs = Number(value);
-    else if (name === 'd') loadMs = Number(value);
-    else if (name === 'y') revision = value;
-    else if (name === 't') tags = value.split(',').map(unescapeTag);
-    else if (name === 's') stamp = readStamp(value);
-    else if (FORMAT_FIELDS.has(name)) format += `${format === '' ? '' : ';'}${head.slice(at, end)}`;
-    // A field of the future changes what the entry means, in a way that this program does not know.
-    else return undefined;
-    at = end + 1;
-  }
-  const writtenAt = Number.parseInt(version, 10);
-  const consistent = (stamp === undefined) === (tags.length === 0);
-  if (!(writtenAt >= 0) || !(ttlMs >= 0) || !(graceMs >= 0) || !(loadMs >= 0) || !consistent) return undefined;
-  return { version, writtenAt, ttlMs, graceMs, loadMs, revision, format, tags, stamp };
+function headerOf(fields: RegExpExecArray): EntryHeader {
+  const tags = fields[10];
+  return {
+    version: fields[1]!,
+    writtenAt: Number(fields[2]),
+    ttlMs: Number(fields[3]),
+    graceMs: numberIn(fields[4]),
+    loadMs: numberIn(fields[5]),
+    revision: fields[6] ?? '',
+    format: fields[7] ?? '',
+    tags: tags === undefined ? NO_TAGS : tags.split(',').map(unescapeTag),
+    stamp: tags === undefined ? undefined : { epoch: fields[8]!, seq: Number(fields[9]) },
+  };
+}
+
+function numberIn(field: string | undefined): number {
+  return field === undefined ? 0 : Number(field);
 }
 
 const NO_TAGS: readonly string[] = [];
@@ -121,12 +124,6 @@ const BARE: EntryHeader = {
   tags: NO_TAGS,
   stamp: undefined,
 };
-
-function readStamp(text: string): TagStamp | undefined {
-  const dot = text.indexOf('.');
-  const seq = Number(text.slice(dot + 1));
-  return dot > 0 && Number.isSafeInteger(seq) ? { epoch: text.slice(0, dot), seq } : undefined;
-}
 
 function escapeTag(tag: string): string {
   return tag.replace(/[%,;]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);

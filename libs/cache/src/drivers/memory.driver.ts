@@ -3,12 +3,12 @@ import type {
   CacheDriver,
   LeaseKind,
   LeaseReply,
-  ReadEntry,
   StoredEntries,
   StoredEntry,
   StoredValue,
   TagChanges,
   TagState,
+  Take,
 } from './cache-driver.js';
 import type { ChangeFeed, ChangeListener } from './change-feed.js';
 import type { EntryHeader } from './entry-text.js';
@@ -43,8 +43,8 @@ export class MemoryCacheDriver implements CacheDriver {
     return { entries: keys.map((key) => this.#stored(key)), tagState: withTags ? this.#tags : undefined };
   }
 
-  async readOne(key: string, withTags: boolean): Promise<ReadEntry> {
-    return { stored: this.#stored(key), tagState: withTags ? this.#tags : undefined };
+  async readOne<R>(key: string, withTags: boolean, take: Take<R>): Promise<R> {
+    return take({ stored: this.#stored(key), tagState: withTags ? this.#tags : undefined });
   }
 
   async headers(keys: readonly string[]): Promise<(EntryHeader | undefined)[]> {

@@ -1,5 +1,5 @@
 import { groupBySlot } from '@nuthatch/redis/internal';
-import type { ReadEntry, StoredEntries, StoredEntry, TagState } from './cache-driver.js';
+import type { ReadEntry, Refuse, StoredEntries, StoredEntry, TagState, Take } from './cache-driver.js';
 import { readEntry, readHeaderStart, type EntryHeader } from './entry-text.js';
 import { ReadBatch } from './read-batch.js';
 import { isWrongType, orNothing, type RedisCalls } from './redis-calls.js';
@@ -32,16 +32,16 @@ export class RedisReads {
   }
 
   /** Reads of one turn of the event loop leave as one command: they would leave together anyway, and so cost a third. */
-  one(key: string, withTags: boolean): Promise<ReadEntry> {
-    if (this.calls.clustered) return this.#alone(key, withTags);
+  one<R>(key: string, withTags: boolean, take: Take<R>, refuse?: Refuse<R>): Promise<R> {
+    if (this.calls.clustered) return this.#alone(key, withTags).then(take, refuse);
     // A caller on its own need not wait for others to come.
-    if (this.#underWay === 0 && !this.#batch) return this.#first(key, withTags);
+    if (this.#underWay === 0 && !this.#batch) return this.#first(key, withTags, take, refuse);
     if (this.#batch && this.#batch.keys.length >= MOST_IN_BATCH) this.#sendBatch();
     if (!this.#batch) {
       this.#batch = new ReadBatch();
       process.nextTick(this.#sendBatch);
     }
-    return this.#batch.add(key, withTags);
+    return this.#batch.add(key, withTags, take, refuse);
   }
 
   headers(keys: readonly string[]): Promise<(EntryHeader | undefined)[]> {
@@ -61,20 +61,26 @@ export class RedisReads {
     return readEntry((await orNothing(this.calls.callForValues('get', [key], true))) as Buffer | null);
   }
 
-  async #first(key: string, withTags: boolean): Promise<ReadEntry> {
+  #first<R>(key: string, withTags: boolean, take: Take<R>, refuse: Refuse<R> | undefined): Promise<R> {
     const { calls, tags } = this;
     this.#underWay += 1;
-    try {
-      if (!withTags) return this.#entry(key, (await calls.callForValues('get', [key])) as Text, undefined);
-      const [text, state] = (await calls.callForValues('mget', [key, tags.key])) as [Text, Text];
-      return this.#entry(key, text, tags.stateOf(state));
-    } catch (error) {
-      // GET says so, MGET does not.
-      if (isWrongType(error)) return { stored: { state: 'absent' }, tagState: undefined };
-      throw error;
-    } finally {
-      this.#underWay -= 1;
-    }
+    const reply = withTags ? calls.callForValues('mget', [key, tags.key]) : calls.callForValues('get', [key]);
+    return reply.then(
+      (texts) => {
+        this.#underWay -= 1;
+        const read = withTags
+          ? this.#entry(key, (texts as Text[])[0]!, tags.stateOf((texts as Text[])[1]!))
+          : this.#entry(key, texts as Text, undefined);
+        return read instanceof Promise ? read.then(take, refuse) : take(read);
+      },
+      (error) => {
+        this.#underWay -= 1;
+        // GET says so, MGET does not.
+        if (isWrongType(error)) return take({ stored: { state: 'absent' }, tagState: undefined });
+        if (refuse) return refuse(error);
+        throw error;
+      },
+    );
   }
 
   readonly #sendBatch = (): void => {

@@ -5,11 +5,12 @@ import type {
   CacheDriver,
   LeaseKind,
   LeaseReply,
-  ReadEntry,
+  Refuse,
   StoredEntries,
   StoredValue,
   TagChanges,
   TagState,
+  Take,
 } from './cache-driver.js';
 import type { ChangeFeed } from './change-feed.js';
 import { entryText, leaseText, readEntry, versionPrefix, type EntryHeader } from './entry-text.js';
@@ -81,8 +82,8 @@ export class RedisCacheDriver implements CacheDriver {
     return this.#reads.many(keys, withTags);
   }
 
-  readOne(key: string, withTags: boolean): Promise<ReadEntry> {
-    return this.#reads.one(key, withTags);
+  readOne<R>(key: string, withTags: boolean, take: Take<R>, refuse?: Refuse<R>): Promise<R> {
+    return this.#reads.one(key, withTags, take, refuse);
   }
 
   headers(keys: readonly string[]): Promise<(EntryHeader | undefined)[]> {

@@ -51,34 +51,23 @@ export class EntryReader {
   }
 
   /** The same for a caller who does not share the value: where nothing is held in process, it need not be frozen. */
-  async readOwn(scope: Scope, name: string): Promise<Found> {
+  readOwn(scope: Scope, name: string): Promise<Found> {
     if (this.local || this.#reads.has(name)) return this.read(scope, name);
     const withTags = this.#usesTags;
-    const found = this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, 'own');
-    return found instanceof Promise ? await found : found;
+    return this.shared.readOne(name, withTags, (read) => this.#take(scope, name, read, withTags, 'own'));
   }
 
   /** Looks for a value that is fresh, and belongs to the caller alone; in an outage, for what is left. */
-  async find(scope: Scope, name: string, { onOutage, clone }: ResolvedEntryOptions): Promise<unknown> {
-    const { counters } = scope;
-    try {
-      const withTags = this.#usesTags;
-      // Not by `readOwn`: what is done most does not wait in one function more.
-      const taken =
-        this.local || this.#reads.has(name)
-          ? this.read(scope, name)
-          : this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, 'own');
-      const found = taken instanceof Promise ? await taken : taken;
-      counters.add(found.state === 'fresh' ? 'sharedHits' : 'misses');
-      return found.state === 'fresh' ? give(found.hit, clone) : undefined;
-    } catch (error) {
-      if (onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
-      counters.add('outages');
-      const remains = isOutage(error) ? this.local?.remains(name, scope.index) : undefined;
-      if (!remains) return undefined;
-      counters.add('staleServes');
-      return give(remains, clone);
-    }
+  find(scope: Scope, name: string, entry: ResolvedEntryOptions): Promise<unknown> {
+    const take = (found: Found): unknown => this.#given(scope, found, entry);
+    const refuse = (error: unknown): unknown => this.#remains(scope, name, entry, error);
+    if (this.local || this.#reads.has(name)) return this.read(scope, name).then(take, refuse);
+    const withTags = this.#usesTags;
+    const takeRead = (read: ReadEntry): unknown => {
+      const found = this.#take(scope, name, read, withTags, 'own');
+      return found instanceof Promise ? found.then(take, refuse) : take(found);
+    };
+    return this.shared.readOne(name, withTags, takeRead, refuse);
   }
 
   /** Reads many in one command; `read` in the same turn of the event loop takes them from there. */
@@ -109,6 +98,25 @@ export class EntryReader {
     return this.tags.isValid(header.stamp, header.tags);
   }
 
+  #given({ counters }: Scope, found: Found, { clone }: ResolvedEntryOptions): unknown {
+    if (found.state !== 'fresh') {
+      counters.add('misses');
+      return undefined;
+    }
+    counters.add('sharedHits');
+    return give(found.hit, clone);
+  }
+
+  /** What is left in an outage. */
+  #remains({ counters, index }: Scope, name: string, { onOutage, clone }: ResolvedEntryOptions, error: unknown): unknown {
+    if (onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
+    counters.add('outages');
+    const remains = isOutage(error) ? this.local?.remains(name, index) : undefined;
+    if (!remains) return undefined;
+    counters.add('staleServes');
+    return give(remains, clone);
+  }
+
   #sharedRead(scope: Scope, name: string): Promise<Found> | undefined {
     const read = this.#reads.get(name);
     return read && readAlike(read.scope, scope) ? read.found : undefined;
@@ -118,7 +126,7 @@ export class EntryReader {
     const withTags = this.#usesTags;
     const fence = this.local?.fence(name);
     try {
-      return await this.#take(scope, name, await this.shared.readOne(name, withTags), withTags, fence);
+      return await this.shared.readOne(name, withTags, (read) => this.#take(scope, name, read, withTags, fence));
     } finally {
       if (fence) this.local!.lift(fence);
     }

@@ -1,5 +1,5 @@
 import { RedisUnreachableError } from '@nuthatch/redis';
-import type { CacheDriver, ReadEntry } from '../drivers/cache-driver.js';
+import type { CacheDriver, Refuse, Take } from '../drivers/cache-driver.js';
 import type { Journal } from '../outage/journal.js';
 
 /** Redis, behind the journal: nothing is asked of it before it has been told what it has missed. */
@@ -18,9 +18,10 @@ export class SharedTier {
   }
 
   /** What stands under one key; see the driver. */
-  readOne(key: string, withTags: boolean): Promise<ReadEntry> {
-    if (!this.journal.pending) return this.driver.readOne(key, withTags);
-    return this.#afterReplay((driver) => driver.readOne(key, withTags));
+  readOne<R>(key: string, withTags: boolean, take: Take<R>, refuse?: Refuse<R>): Promise<R> {
+    if (!this.journal.pending) return this.driver.readOne(key, withTags, take, refuse);
+    const read = this.#afterReplay((driver) => driver.readOne(key, withTags, take));
+    return refuse ? read.catch(refuse) : read;
   }
 
   /** The time of the store. */

@@ -1,6 +1,7 @@
 import { createConnection, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { AbstractConnector, SentinelConnector, type Redis, type RedisOptions } from 'ioredis';
+import { ChunkReader } from './chunk-reader.js';
 import { holdWrites } from './hold-writes.js';
 import type { ProcessHold } from './process-hold.js';
 
@@ -48,18 +49,32 @@ export function standaloneConnector(
 /** Asks the sentinels for the address first. */
 export function sentinelConnector(hold: ProcessHold): ConnectorClass {
   class Connector extends SentinelConnector {
+    #reader: ChunkReader | undefined;
+
     override async connect(emitError: EmitError): Promise<Socket> {
-      return hold.watch(holdWrites(await super.connect(emitError)));
+      const socket = await super.connect(emitError);
+      return hold.watch(holdWrites(this.#reader!.attach(socket)));
+    }
+
+    /** Once a sentinel has said where to connect to, which ioredis then does with what is given here. */
+    withReader(address: object): object {
+      this.#reader = new ChunkReader();
+      return { ...address, onread: this.#reader.onread };
     }
   }
   // ioredis makes the clients for the sentinels itself; these must not keep the process alive either.
-  const { connectToSentinel, initFailoverDetector } = SentinelConnector.prototype as unknown as SentinelInternals;
+  const { connectToSentinel, initFailoverDetector, resolve } =
+    SentinelConnector.prototype as unknown as SentinelInternals;
   const quiet = { Connector: standaloneConnector(hold), disconnectTimeout: DISCONNECT_TIMEOUT_MS };
   Object.assign(Connector.prototype, {
     connectToSentinel(this: SentinelConnector, endpoint: unknown, options?: RedisOptions): Redis {
       const client = connectToSentinel.call(this, endpoint, { ...options, ...quiet });
       client.on('reconnecting', () => hold.followReconnect(client));
       return client;
+    },
+    async resolve(this: Connector, endpoint: unknown): Promise<object | null> {
+      const address = await resolve.call(this, endpoint);
+      return address && this.withReader(address);
     },
     async initFailoverDetector(this: SentinelConnector & { readonly connecting: boolean }): Promise<void> {
       // A socket may get through after disconnect(), which was the last to close any client for a sentinel.
@@ -72,11 +87,12 @@ export function sentinelConnector(hold: ProcessHold): ConnectorClass {
 interface SentinelInternals {
   connectToSentinel(endpoint: unknown, options?: RedisOptions): Redis;
   initFailoverDetector(): Promise<void>;
+  resolve(endpoint: unknown): Promise<object | null>;
 }
 
 function open({ path, host, port, family, tls }: RedisOptions): Socket {
   const address = path ? { path } : { host: host ?? 'localhost', port: port ?? 6379, family: family ?? 0 };
-  return tls
-    ? connectTls({ ...address, ...(tls as ConnectionOptions) } as ConnectionOptions)
-    : createConnection(address as NetConnectOpts);
+  const reader = new ChunkReader();
+  const options = { ...address, ...(tls as ConnectionOptions | undefined), onread: reader.onread };
+  return reader.attach(tls ? connectTls(options as ConnectionOptions) : createConnection(options as NetConnectOpts));
 }

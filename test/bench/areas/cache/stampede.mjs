@@ -13,7 +13,7 @@ const scenarios = [
     contenders: [
       { ...raw, name: 'raw ioredis with a lock', operation: 'stampede' },
       { ...ours, name: 'nuthatch getOrSet', operation: 'stampede' },
-      { ...ours, name: 'nuthatch getOrSet, not local', operation: 'stampede', local: false },
+      { ...ours, name: 'nuthatch getOrSet, not local', operation: 'stampede', local: false, namespace: 'two' },
       ...peers({ local: true, operation: 'stampede' }),
     ],
   },
