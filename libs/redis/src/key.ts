@@ -17,7 +17,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * @throws RedisKeyError for no segments, an empty or undefined one, or more than 1,024 bytes.
  */
 export function joinKey(segments: readonly KeySegment[] | string): string {
-  if (typeof segments === 'string') return segments.length <= MAX_BYTES && KEY.test(segments) ? segments : joinKey(segments.split(':'));
+  if (typeof segments === 'string')
+    return segments.length <= MAX_BYTES && KEY.test(segments) ? segments : joinKey(segments.split(':'));
   if (segments.length === 0) throw new RedisKeyError('A key has no segments. Give at least one.');
   // Not map(), which passes over the holes of a list.
   let key = escapeSegment(segments[0]!, 0);
