@@ -118,6 +118,8 @@ describe('A text that no program of this version has written', () => {
     ['of a longer name', `n11${text.slice(2)}`],
     ['of another program', '{"a":1}\n'],
     ['with a field of the future', text.replace(';l=', ';q=1;l=')],
+    ['with fields in another order', text.replace('l=300000', 'g=1;l=300000')],
+    ['with a number of more digits than any has', text.replace('l=300000', `l=${'1'.repeat(17)}`)],
     ['with a field without a value', text.replace(';l=', ';l')],
     ['with a version that is no time', text.replace('v=17', 'v=x')],
     ['with a negative time to live', text.replace('l=300000', 'l=-1')],

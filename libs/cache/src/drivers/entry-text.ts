@@ -31,8 +31,8 @@ const MAX_HEADER = 1_048_576;
 const HEADER = new RegExp(
   [
     // A field of the future changes what the entry means, in a way that this program does not know: then nothing matches.
-    /^n1;v=((\d{1,15})[^;\n]*);l=(\d{1,15})/,
-    /(?:;g=(\d{1,15}))?(?:;d=(\d{1,15}))?/,
+    /^n1;v=((\d{1,15})[^;\n]*);l=(\d{1,16})/,
+    /(?:;g=(\d{1,16}))?(?:;d=(\d{1,15}))?/,
     /(?:;y=([^;\n]*))?/,
     /(?:;([czk]=[^;\n]*(?:;[czk]=[^;\n]*)*))?/,
     /(?:;s=([^;\n.]+)\.(\d{1,15});t=([^;\n]*))?\n/,
@@ -63,7 +63,8 @@ export function readEntry(stored: string | Buffer | null): StoredEntry {
 function readText(text: string): StoredEntry {
   const fields = HEADER.exec(text);
   if (fields) return { state: 'value', entry: { header: headerOf(fields), body: text.slice(fields[0].length) } };
-  if (text.startsWith(BARE_TEXT)) return { state: 'value', entry: { header: BARE, body: text.slice(BARE_TEXT.length) } };
+  if (text.startsWith(BARE_TEXT))
+    return { state: 'value', entry: { header: BARE, body: text.slice(BARE_TEXT.length) } };
   const end = text.startsWith(LEASE) ? text.indexOf('\n') : -1;
   return end === -1 ? { state: 'unreadable' } : { state: 'lease', token: text.slice(LEASE.length, end) };
 }

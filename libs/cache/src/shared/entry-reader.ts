@@ -108,7 +108,12 @@ export class EntryReader {
   }
 
   /** What is left in an outage. */
-  #remains({ counters, index }: Scope, name: string, { onOutage, clone }: ResolvedEntryOptions, error: unknown): unknown {
+  #remains(
+    { counters, index }: Scope,
+    name: string,
+    { onOutage, clone }: ResolvedEntryOptions,
+    error: unknown,
+  ): unknown {
     if (onOutage === 'throw' || !this.trouble.isCause(error)) throw error;
     counters.add('outages');
     const remains = isOutage(error) ? this.local?.remains(name, index) : undefined;
