@@ -67,7 +67,6 @@ export class CacheCore implements OnModuleInit, OnApplicationBootstrap, BeforeAp
     readonly root: string,
     private readonly connection: CacheConnection,
   ) {
-    (globalThis as any).__core = this;
     const { local, redisTimeoutMs } = options;
     const embedded = connection.mode === 'embedded';
     this.journal = new Journal(driver, `${escapeGlob(root)}*`);

@@ -95,14 +95,9 @@ export class LocalTier {
 
   /** Whether the entry may be served without asking anybody. */
   fresh(slot: Slot, now: number): boolean {
-    if (now >= slot.freshUntil || slot.suspect || !this.trusted || now >= this.trustedUntil) return false;
-    if (now - slot.putAt > this.maxAgeMs) return false;
-    if (slot.header.stamp !== undefined && !this.#tagsAreValid(slot)) return false;
-    if (now - slot.usedAt > USED_EVERY_MS) {
-      slot.usedAt = now;
-      this.#slots.get(slot.name);
-    }
-    return true;
+    if (slot.suspect || !this.trusted || now >= this.trustedUntil) return false;
+    if (now >= slot.lookAt && !this.#look(slot, now)) return false;
+    return !slot.tagged || this.#tagsAreValid(slot);
   }
 
   /** The same for who cannot wait: it takes the word of this process for what it has written a moment ago. */
@@ -110,7 +105,7 @@ export class LocalTier {
     if (!slot.suspect) return this.fresh(slot, now);
     if (!slot.own || slot.reports > 1 || now - slot.putAt >= OWN_WRITE_MS || now >= slot.freshUntil) return false;
     if (!this.trusted || now >= this.trustedUntil) return false;
-    return slot.header.stamp === undefined || this.#tagsAreValid(slot);
+    return !slot.tagged || this.#tagsAreValid(slot);
   }
 
   /**
@@ -226,6 +221,14 @@ export class LocalTier {
     if (slot.suspect) return;
     slot.suspect = true;
     this.suspected(slot);
+  }
+
+  /** What need not be asked at every hit: whether its time is over. Keeps it among those that were used of late. */
+  #look(slot: Slot, now: number): boolean {
+    if (now >= slot.freshUntil || now - slot.putAt > this.maxAgeMs) return false;
+    slot.lookAt = Math.min(slot.freshUntil, slot.putAt + this.maxAgeMs, now + USED_EVERY_MS);
+    this.#slots.get(slot.name);
+    return true;
   }
 
   #tagsAreValid(slot: Slot): boolean {

@@ -1,7 +1,10 @@
 import type { EntryHeader } from '../drivers/entry-text.js';
+import { ownText } from './own-text.js';
 
 /** An entry in the memory of this process. Times are those of the monotonic clock, in milliseconds. */
 export class Slot {
+  /** Its name without the prefix of its scope. */
+  readonly text: string;
   /** Whether its key needs no escaping, so that it may be found by the key as the caller writes it. */
   readonly plain: boolean;
   readonly freshUntil: number;
@@ -10,7 +13,9 @@ export class Slot {
   readonly luck = -Math.log(1 - Math.random());
   /** Where it is found by its text, once it is taken in. */
   index: Map<string, Slot> | undefined;
-  usedAt: number;
+  /** When to look at its times again. */
+  lookAt: number;
+  readonly tagged: boolean;
   /** The state of the tags that it was last judged by. */
   judgedAt = -1;
   /** How many changes of its key were reported since its value was on its way: of those of an own write one is its echo. */
@@ -26,7 +31,7 @@ export class Slot {
    */
   constructor(
     readonly name: string,
-    readonly text: string,
+    text: string,
     readonly value: unknown,
     readonly copies: boolean,
     readonly header: EntryHeader,
@@ -34,9 +39,11 @@ export class Slot {
     readonly putAt: number,
     ageMs: number,
   ) {
+    this.text = ownText(text);
     this.plain = !text.includes('%');
     this.freshUntil = putAt + header.ttlMs - ageMs;
     this.staleUntil = this.freshUntil + header.graceMs;
-    this.usedAt = putAt;
+    this.lookAt = putAt;
+    this.tagged = header.stamp !== undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { EntryHeader } from '../drivers/entry-text.js';
 import type { ReadEntry, StoredEntry, StoredValue } from '../drivers/cache-driver.js';
 import { freezeDeep, give } from '../local/frozen.js';
 import type { Fence, LocalTier } from '../local/local-tier.js';
+import { ownHeader } from '../local/own-text.js';
 import { Slot } from '../local/slot.js';
 import { isOutage, type RedisTrouble } from '../outage/redis-trouble.js';
 import { readAlike, type Scope } from '../scope.js';
@@ -248,7 +249,7 @@ export class EntryReader {
     // How long it lives is known to Redis only when it has no version.
     if (keep && keep !== 'own' && header.version !== '') {
       const text = name.slice(scope.prefix.length);
-      const slot = new Slot(name, text, hit.value, hit.copies, header, false, performance.now(), ageMs);
+      const slot = new Slot(name, text, hit.value, hit.copies, ownHeader(header), false, performance.now(), ageMs);
       this.local!.put(keep, slot, body.length, scope.index);
     }
     return { state: 'fresh', hit };
