@@ -32,17 +32,22 @@ const growth = SIZES.flatMap(([size, entries]) => {
       held: true,
       contenders: [map, { ...ours, name: 'nuthatch get', operation: 'get', local: ROOM }],
     },
-    {
+    // The target is for one call at a time: of many at once, one command of ours reads what raw reads by one each, and the smaller the
+    // set is the more of the time is what that saves.
+    ...[
+      [`shared-${size}`, 1],
+      [`shared-${size}-c64`, 64],
+    ].map(([name, concurrency]) => ({
       ...base,
       isRight,
-      name: `shared-${size}`,
-      title: `hit in Redis among ${entries.toLocaleString('en-US')} entries, concurrency 64`,
-      concurrency: 64,
+      name,
+      title: `hit in Redis among ${entries.toLocaleString('en-US')} entries, concurrency ${concurrency}`,
+      concurrency,
       contenders: [
         { ...raw, operation: 'get' },
         { ...ours, name: 'nuthatch get', operation: 'get', local: false },
       ],
-    },
+    })),
   ];
 });
 
