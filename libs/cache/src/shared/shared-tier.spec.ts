@@ -74,6 +74,28 @@ describe('The shared tier', () => {
     hold.release();
   });
 
+  it('tells a reader of one key of an error in the way that it asked for, whether it was noted before or comes now', async () => {
+    const readOne = (): Promise<string> =>
+      shared.readOne(
+        'a',
+        false,
+        ({ stored }) => stored.state,
+        (error) => `refused: ${error === away}`,
+      );
+    expect(await readOne()).toBe('absent');
+
+    staged.fail('read', away);
+    expect(await readOne()).toBe('refused: true');
+    staged.recover();
+    journal.noteDelete(['a']);
+    staged.fail('delete', away);
+    expect(await readOne()).toBe('refused: true');
+    await expect(shared.readOne('a', false, ({ stored }) => stored.state)).rejects.toBe(away);
+    staged.recover();
+
+    expect(await readOne()).toBe('absent');
+  });
+
   it('leaves no timer behind', async () => {
     journal.noteDelete(['a']);
     await read();
