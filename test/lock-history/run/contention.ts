@@ -62,6 +62,8 @@ export class Contention {
     try {
       const { workers = 5 } = options;
       await Promise.all(Array.from({ length: workers }, (_, worker) => contention.#live(worker)));
+      // None before all are there: one alone is granted hundreds while the others start.
+      for (const process of contention.#processes) process.contend();
       return contention;
     } catch (error) {
       await contention.abandon();
@@ -115,6 +117,7 @@ export class Contention {
   async replace(worker: number): Promise<void> {
     this.#former.push(this.worker(worker));
     await this.#live(worker);
+    this.worker(worker).contend();
   }
 
   /** Ends all, and judges what they have written. @param how they end: by themselves, or all at once by SIGKILL */
@@ -176,7 +179,6 @@ export class Contention {
       ...(sabotage && { sabotage }),
     };
     this.#processes[worker] = await LockProcess.start(setup);
-    this.#processes[worker].contend();
   }
 }
 
