@@ -44,7 +44,8 @@ export class CacheService {
       const slot = this.#slot(key);
       if (slot !== undefined && this.#core.local!.fresh(slot, performance.now())) {
         this.#scope.counters.localHit();
-        return Promise.resolve(give(slot, this.#options.clone) as T);
+        if (slot.copies || this.#options.clone) return Promise.resolve(give(slot, this.#options.clone) as T);
+        return slot.answer as Promise<T>;
       }
       return this.#core.reader.find(this.#scope, this.#name(key), this.#options) as Promise<T | undefined>;
     } catch (error) {

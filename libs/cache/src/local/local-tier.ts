@@ -31,8 +31,9 @@ export interface Fence {
 
 // What an entry costs beside its text: the slot, its places in two maps, the parsed header.
 const OVERHEAD_BYTES = 400;
-// Moving an entry to the young end at each of its reads would double the price of a hit.
-const USED_EVERY_MS = 1_000;
+// What is read is moved to the young end once while so much of the room is taken anew: at each read it would double its price, and where
+// nothing is taken in nothing has to leave.
+const ROUND_SHARE = 1 / 8;
 // How long a process trusts what it has just written itself while it makes sure that nobody was faster.
 const OWN_WRITE_MS = 1_000;
 
@@ -46,6 +47,12 @@ export class LocalTier {
   readonly #fences = new Map<string, Set<Fence>>();
   /** Entries that are good for an outage, and for nothing else. */
   readonly #remains = new Set<Slot>();
+  /** Of room in entries and in bytes, what a round takes. */
+  readonly #roundEntries: number;
+  readonly #roundBytes: number;
+  #round = 0;
+  #takenEntries = 0;
+  #takenBytes = 0;
   #evictions = 0;
   /** Whether every change is being reported. */
   trusted = false;
@@ -60,6 +67,8 @@ export class LocalTier {
     private readonly tags: TagMirror,
     private readonly suspected: (slot: Slot) => void,
   ) {
+    this.#roundEntries = maxEntries * ROUND_SHARE;
+    this.#roundBytes = maxBytes * ROUND_SHARE;
     this.#slots = new LRUCache<string, Slot>({
       max: maxEntries,
       maxSize: maxBytes,
@@ -95,9 +104,13 @@ export class LocalTier {
 
   /** Whether the entry may be served without asking anybody. */
   fresh(slot: Slot, now: number): boolean {
-    if (slot.suspect || !this.trusted || now >= this.trustedUntil) return false;
-    if (now >= slot.lookAt && !this.#look(slot, now)) return false;
-    return !slot.tagged || this.#tagsAreValid(slot);
+    if (now >= slot.servedUntil || slot.suspect || !this.trusted || now >= this.trustedUntil) return false;
+    if (slot.tagged && !this.#tagsAreValid(slot)) return false;
+    if (slot.usedIn !== this.#round) {
+      slot.usedIn = this.#round;
+      this.#slots.get(slot.name);
+    }
+    return true;
   }
 
   /** The same for who cannot wait: it takes the word of this process for what it has written a moment ago. */
@@ -146,7 +159,9 @@ export class LocalTier {
     // The report of an own write and that of another cannot be told apart, so the entry waits until it is compared.
     if (fence.forgotten || (fence.changes > 0 && !slot.own)) return;
     slot.index = index as Map<string, Slot>;
+    slot.servedUntil = Math.min(slot.freshUntil, slot.putAt + this.maxAgeMs);
     const size = 2 * (bodyLength + slot.name.length) + OVERHEAD_BYTES;
+    slot.usedIn = this.#take(size);
     this.#slots.set(slot.name, slot, { size });
     // One that is larger than all the room there is has not been taken in.
     if (this.#slots.peek(slot.name) !== slot) return;
@@ -223,12 +238,16 @@ export class LocalTier {
     this.suspected(slot);
   }
 
-  /** What need not be asked at every hit: whether its time is over. Keeps it among those that were used of late. */
-  #look(slot: Slot, now: number): boolean {
-    if (now >= slot.freshUntil || now - slot.putAt > this.maxAgeMs) return false;
-    slot.lookAt = Math.min(slot.freshUntil, slot.putAt + this.maxAgeMs, now + USED_EVERY_MS);
-    this.#slots.get(slot.name);
-    return true;
+  /** Notes that so many bytes are taken in, and returns in which round. */
+  #take(bytes: number): number {
+    this.#takenEntries += 1;
+    this.#takenBytes += bytes;
+    if (this.#takenEntries >= this.#roundEntries || this.#takenBytes >= this.#roundBytes) {
+      this.#round += 1;
+      this.#takenEntries = 0;
+      this.#takenBytes = 0;
+    }
+    return this.#round;
   }
 
   #tagsAreValid(slot: Slot): boolean {

@@ -9,12 +9,15 @@ export class Slot {
   readonly plain: boolean;
   readonly freshUntil: number;
   readonly staleUntil: number;
+  #answer: Promise<unknown> | undefined;
   /** How many load times before its end this process would load it anew: distributed as XFetch wants it. */
   readonly luck = -Math.log(1 - Math.random());
   /** Where it is found by its text, once it is taken in. */
   index: Map<string, Slot> | undefined;
-  /** When to look at its times again. */
-  lookAt: number;
+  /** No later than {@link freshUntil}. */
+  servedUntil: number;
+  /** In which round it was last moved to the young end. */
+  usedIn = -1;
   readonly tagged: boolean;
   /** The state of the tags that it was last judged by. */
   judgedAt = -1;
@@ -43,7 +46,12 @@ export class Slot {
     this.plain = !text.includes('%');
     this.freshUntil = putAt + header.ttlMs - ageMs;
     this.staleUntil = this.freshUntil + header.graceMs;
-    this.lookAt = putAt;
+    this.servedUntil = this.freshUntil;
     this.tagged = header.stamp !== undefined;
+  }
+
+  /** The value for those who wait: one promise for all of them, which costs a hit less than one for each. */
+  get answer(): Promise<unknown> {
+    return (this.#answer ??= Promise.resolve(this.value));
   }
 }
