@@ -3,10 +3,13 @@ const RECORD_COUNT = 1_000;
 export const FIRST_ID = 1_000_000;
 const LONGEST_RING = 1 << 20;
 
-/** The keys, which all begin with `prefix`, the values, and the order in which they are asked for, of a scenario. */
-export function dataOf({ bytes, entries = RECORD_COUNT }, prefix = '') {
+/**
+ * The keys, which all begin with `prefix`, the values, and the order in which they are asked for, of a scenario: the first `wanted` of
+ * them, if the others only lie there.
+ */
+export function dataOf({ bytes, entries = RECORD_COUNT, wanted = entries }, prefix = '') {
   const keys = Array.from({ length: entries }, (_, id) => prefix + keyOf(id));
-  const order = orderOf(entries);
+  const order = orderOf(wanted);
   return {
     keys,
     records: keys.map((_, id) => makeRecord(id, bytes)),
@@ -25,19 +28,19 @@ export function keyOf(id) {
 export function isRecord(scenario) {
   let order;
   return (answer, index) => {
-    order ??= orderOf(scenario.entries ?? RECORD_COUNT);
+    order ??= orderOf(scenario.wanted ?? scenario.entries ?? RECORD_COUNT);
     return answer?.id === order[index & (order.length - 1)];
   };
 }
 
 /** Numbers of entries at random, the same in every process; as many as a power of two, so that `&` cuts an index to size. */
-function orderOf(entries) {
+function orderOf(wanted) {
   let length = 4_096;
-  while (length < entries && length < LONGEST_RING) length *= 2;
+  while (length < wanted && length < LONGEST_RING) length *= 2;
   let state = 42;
   return Uint32Array.from({ length }, () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 4_294_967_296) * entries);
+    return Math.floor((state / 4_294_967_296) * wanted);
   });
 }
 

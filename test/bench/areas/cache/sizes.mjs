@@ -8,6 +8,7 @@ const SIZES = [
   ['100k', 100_000],
   ['1m', 1_000_000],
 ];
+const WANTED = 1_000;
 const FILLED = 50_000;
 const ROOM = { maxEntries: 2_000_000, maxBytes: '8GB' };
 
@@ -21,17 +22,28 @@ const growth = SIZES.flatMap(([size, entries]) => {
     prepare: (control) => fill(control, entries),
   };
   const isRight = isRecord(base);
+  const among = entries.toLocaleString('en-US');
   return [
-    {
-      ...base,
-      isRight,
-      name: `local-${size}`,
-      title: `hit in process among ${entries.toLocaleString('en-US')} entries`,
-      concurrency: 1,
-      tight: true,
-      held: true,
-      contenders: [map, { ...ours, name: 'nuthatch get', operation: 'get', local: ROOM }],
-    },
+    // The target is for a thousand entries that are wanted among so many: what the others cost is growth. Where all are wanted, a Map
+    // itself takes twenty times as long, because few are in the caches of the CPU.
+    ...[
+      [`local-${size}`, `hit in process of ${WANTED.toLocaleString('en-US')} among ${among} entries`, WANTED],
+      [`local-${size}-all`, `hit in process of any among ${among} entries`, entries],
+    ]
+      .filter(([, , wanted], index) => index === 0 || wanted > WANTED)
+      .map(([name, title, wanted]) => ({
+        ...base,
+        wanted,
+        isRight: isRecord({ ...base, wanted }),
+        name,
+        title,
+        concurrency: 1,
+        tight: true,
+        held: true,
+        // Where the memory of a process lies is half of such a difference.
+        processes: wanted === WANTED ? 3 : 1,
+        contenders: [map, { ...ours, name: 'nuthatch get', operation: 'get', local: ROOM }],
+      })),
     // The target is for one call at a time: of many at once, one command of ours reads what raw reads by one each, and the smaller the
     // set is the more of the time is what that saves.
     ...[
@@ -41,7 +53,7 @@ const growth = SIZES.flatMap(([size, entries]) => {
       ...base,
       isRight,
       name,
-      title: `hit in Redis among ${entries.toLocaleString('en-US')} entries, concurrency ${concurrency}`,
+      title: `hit in Redis among ${among} entries, concurrency ${concurrency}`,
       concurrency,
       contenders: [
         { ...raw, operation: 'get' },
