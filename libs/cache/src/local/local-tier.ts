@@ -159,7 +159,7 @@ export class LocalTier {
     // The report of an own write and that of another cannot be told apart, so the entry waits until it is compared.
     if (fence.forgotten || (fence.changes > 0 && !slot.own)) return;
     slot.index = index as Map<string, Slot>;
-    slot.servedUntil = Math.min(slot.freshUntil, slot.putAt + this.maxAgeMs);
+    slot.servedUntil = Math.floor(Math.min(slot.freshUntil, slot.putAt + this.maxAgeMs));
     const size = 2 * (bodyLength + slot.name.length) + OVERHEAD_BYTES;
     slot.usedIn = this.#take(size);
     this.#slots.set(slot.name, slot, { size });
