@@ -395,14 +395,30 @@ describe('An entry with tags', () => {
 describe('The room in process', () => {
   it('has a bound of entries: the one that was not used for longest leaves', () => {
     open({ maxEntries: 3, maxBytes: 1_000_000 });
-    for (const text of ['a', 'b', 'c']) put(text, text, { ttlMs: 60_000 });
-    jest.advanceTimersByTime(1_001);
+    for (const text of ['a', 'b', 'c']) put(text, text);
     expect(served('a')).toBe('a');
     put('d', 'd');
 
     expect([...index.keys()]).toEqual(['a', 'c', 'd']);
     expect(local.entries).toBe(3);
     expect(local.evictions).toBe(1);
+  });
+
+  it.each([
+    ['entries', { maxEntries: 80, maxBytes: 1_000_000_000 }],
+    ['bytes', { maxEntries: 1_000_000, maxBytes: 80 * 2_500 }],
+  ])('keeps what is read now and then while many others come, with a bound of %s', (_, limits) => {
+    open(limits);
+    put('read', 'value');
+    put('unread', 'value');
+    for (let number = 0; number < 1_000; number++) {
+      put(`${number}`, number, {}, 1_000);
+      if (number % 40 === 0) expect(served('read')).toBe('value');
+    }
+
+    expect(local.evictions).toBeGreaterThan(900);
+    expect(served('unread')).toBeUndefined();
+    expect(served('0')).toBeUndefined();
   });
 
   it('has a bound of bytes, which counts the text of an entry, its name and what it costs beside', () => {
