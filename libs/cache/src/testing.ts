@@ -67,6 +67,30 @@ export function runCacheDriverSuite(options: CacheDriverSuiteOptions): void {
       assert.equal((await driver.headers([key('ttl')]))[0], undefined);
     });
 
+    it('reads one key as it reads many, with the state of the tags for who asks for it, alone and beside others', async () => {
+      const driver = await ready();
+      const { state: tagState } = await driver.tagChanges(undefined);
+      const names = ['one-value', 'one-lease', 'one-absent'].map(key);
+      const [value, lease] = names as [string, string];
+      await driver.set(value, entry(driver, 'value'));
+      await driver.lease(lease, 'token', 10_000);
+      const { entries } = await driver.read(names, false);
+      const readAlone = (name: string): Promise<unknown> => driver.readOne(name, false, ({ stored }) => stored);
+      for (const [index, name] of names.entries()) assert.deepEqual(await readAlone(name), entries[index]);
+      assert.deepEqual(await Promise.all(names.map(readAlone)), entries);
+      const state = await driver.readOne(value, true, async (read) => read.tagState);
+      assert.deepEqual([state?.epoch, state?.seq], [tagState.epoch, tagState.seq]);
+      const failed = new Error('failed');
+      await assert.rejects(
+        driver.readOne(value, false, () => Promise.reject(failed)),
+        /failed/,
+      );
+      const throwing = driver.readOne(value, false, () => {
+        throw failed;
+      });
+      await assert.rejects(throwing, /failed/);
+    });
+
     it('keeps text as it is, also when it is empty or looks like a lease', async () => {
       const driver = await ready();
       for (const text of ['', '\n', 'n1;lease=x\n', '\u0000\u{1F426}é', 'x'.repeat(100_000)]) {
