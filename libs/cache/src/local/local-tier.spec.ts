@@ -392,6 +392,33 @@ describe('An entry with tags', () => {
   });
 });
 
+describe('What a process may not have heard of', () => {
+  it('is not served once nobody has said for a while that reports arrive, until that is said again', () => {
+    put('a', 'value', { ttlMs: 60_000 });
+    put('own', 'value', { ttlMs: 60_000, own: true });
+    local.changed(`${PREFIX}own`);
+    local.trustedUntil = performance.now() + 100;
+    jest.advanceTimersByTime(99);
+    expect([served('a'), servedAtOnce('own')]).toEqual(['value', 'value']);
+
+    jest.advanceTimersByTime(2);
+    expect([served('a'), servedAtOnce('own')]).toEqual([undefined, undefined]);
+
+    local.trustedUntil = performance.now() + 100;
+    expect([served('a'), servedAtOnce('own')]).toEqual(['value', 'value']);
+  });
+
+  it('is served for no longer than a change may go unseen', () => {
+    local.maxAgeMs = 500;
+    put('a', 'value', { ttlMs: 60_000 });
+    jest.advanceTimersByTime(498);
+    expect(served('a')).toBe('value');
+
+    jest.advanceTimersByTime(3);
+    expect(served('a')).toBeUndefined();
+  });
+});
+
 describe('The room in process', () => {
   it('has a bound of entries: the one that was not used for longest leaves', () => {
     open({ maxEntries: 3, maxBytes: 1_000_000 });
